@@ -1,0 +1,1 @@
+"""Scores, tracing, statistics, studies, figures, report and the command line."""

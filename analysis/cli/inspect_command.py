@@ -1,0 +1,78 @@
+"""`mosaicbench inspect DIR`: show what a dataset folder holds, or audit folders for shared languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from analysis.cli.list_command import registry_of
+from toyworlds.core.ragged import Ragged
+from toyworlds.core.storage import Dataset, open_dataset
+from toyworlds.core.validate import integer, reject
+
+
+@dataclass(frozen=True)
+class Command:
+    """Show what dataset folders hold; with --audit, list the languages that any two splits share."""
+
+    folders: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Dataset folders."""
+    rows: int = 2
+    """Rows of the first split to show."""
+    audit: bool = False
+    """Recompute the canonical form of every language and print the overlaps of all splits of all folders."""
+
+    def run(self) -> None:
+        """Print the description or the audit."""
+        registry_of("worlds")
+        integer("rows", self.rows, 0)
+        if not self.folders:
+            reject("folders", "at least one dataset folder", ())
+        if self.audit:
+            from regbench.audit import audit
+
+            print(audit([open_dataset(folder) for folder in self.folders]))
+            return
+        for folder in self.folders:
+            print(describe(open_dataset(folder), self.rows))
+
+
+def describe(data: Dataset, rows: int) -> str:
+    """Splits, columns, and the first rows."""
+    manifest = data.manifest
+    lines = [f"{data.folder}: {manifest['world']}, version {manifest['generator_version']}, seed {data.seed}", ""]
+    lines += [
+        f"  {name:<12} {split['rows']:>10,} rows   {sum(file['bytes'] for file in split['files']) / 1e6:10.1f} MB"
+        f"   SHA-256 {split['sha256'][:16]}..."
+        for name, split in manifest["splits"].items()
+    ]
+    changed = {k: v for k, v in manifest["config"].items() if v != _default(data, k)}
+    lines += ["", "  options away from their defaults: " + (str(changed) if changed else "none"), ""]
+    split = next(iter(data.splits))
+    sample = data.read(split, 0, rows)
+    for column in data.world.columns():
+        shape = " x ".join("any" if axis is None else str(axis) for axis in column.shape) or "one"
+        unit = f", {column.unit}" if column.unit else ""
+        lines.append(f"  {column.name} ({column.role}, {column.dtype}, {shape}{unit})  {column.description}".rstrip())
+        lines += [f"      {split}[{row}] {_short(sample[column.name], row)}" for row in range(_count(sample, column.name))]
+    return "\n".join(lines) + "\n"
+
+
+def _default(data: Dataset, key: str) -> Any:
+    import json
+
+    return json.loads(json.dumps(getattr(type(data.world)(), key)))
+
+
+def _count(sample: dict[str, Any], name: str) -> int:
+    return len(sample[name])
+
+
+def _short(column: np.ndarray | Ragged, row: int) -> str:
+    value = np.asarray(column[row])
+    text = np.array2string(value, threshold=12, edgeitems=3, precision=3, max_line_width=10_000)
+    return " ".join(text.split())

@@ -1,0 +1,1 @@
+"""Figures: each function takes a result and draws it; none computes one."""

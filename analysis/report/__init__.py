@@ -1,0 +1,1 @@
+"""Pages of results: one self-contained HTML file, its figures beside it as PNG."""

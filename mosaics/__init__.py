@@ -1,0 +1,1 @@
+"""Associative memories, Memory Mosaics, baselines, tasks and training (needs torch)."""

@@ -1,0 +1,221 @@
+"""Key and value extractors: what a memory is asked with and what it stores.
+
+    k~_T = W_k x_T                              or a convolution over the last K inputs
+    k-_T = sum_{d >= 0} exp(-a d) k~_{T-d}      leaky average, a = 10 |leaky_beta|, one a head
+    k_T  = s k-_T / |k-_T|                      s = exp(p min(10 kernel_beta, limit)), one a head; p = 2 where the
+                                                stored keys carry no scale of their own, else 1
+    v~_t = W_v x_t
+    u_t  = (1 - c) v~_t + c v~_{t-peek}         one c (`mix`) a head; or a convolution over the last K inputs
+    v_{t-peek} = exp(10 value_beta) u_t / |u_t|
+
+The value v_T of the pair (k_T, v_T) peeks `peek` steps ahead. Here it stands where it becomes known: entry t of what
+the value extractor returns belongs to the key of step t - peek, so that no function ever looks ahead.
+
+Free norms (an ablation): k_T = s (1 - exp(-a)) k-_T / sqrt(d / heads): the keys keep the norms they have.
+
+Sequences are (batch, T, d) on the way in and (batch, T, heads, d / heads) on the way out. With a `state` the steps
+given follow those that the state has seen, and the state moves on.
+
+Reference: Memory Mosaics, arXiv 2405.06394, sec. 6; public code, variants 'library' and 'nano'.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mosaics.memory.leaky_average import leaky_average
+
+EXPONENT = 10.0
+"""Betas are stored divided by this number, so that one learning rate suits them and the matrices."""
+
+
+@dataclass
+class PastInputs:
+    """The last inputs (batch, K - 1, d) that a convolution over time still needs."""
+
+    values: Tensor
+
+
+class TimeConvolution(nn.Module):
+    """y_T = sum_j W_j x_{T-K+1+j} + b over the last K inputs, zeros before the first; weight (d, d, K)."""
+
+    def __init__(self, width: int, size: int, bias: bool) -> None:
+        super().__init__()
+        self.size = size
+        self.weight = nn.Parameter(torch.empty(width, width, size))
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
+
+    def initial_state(self, batch: int) -> PastInputs:
+        """Zeros before the first input."""
+        return PastInputs(self.weight.new_zeros(batch, self.size - 1, self.weight.shape[1]))
+
+    def forward(self, x: Tensor, state: PastInputs | None = None) -> Tensor:
+        """Convolve x (batch, T, d)."""
+        if state is None:
+            known = functional.pad(x, (0, 0, self.size - 1, 0))
+        else:
+            known = torch.cat([state.values, x], 1)
+            state.values = known[:, known.shape[1] - self.size + 1 :]
+        y = torch.einsum("btik,oik->bto", known.unfold(1, self.size, 1), self.weight)
+        return y if self.bias is None else y + self.bias
+
+
+def projection(width: int, size: int, bias: bool) -> nn.Linear | TimeConvolution:
+    """Return the linear map over the last `size` inputs."""
+    return nn.Linear(width, width, bias=bias) if size == 1 else TimeConvolution(width, size, bias)
+
+
+def project(module: nn.Linear | TimeConvolution, x: Tensor, past: PastInputs | None) -> Tensor:
+    """Apply `module`; only a convolution has a past."""
+    return module(x, past) if isinstance(module, TimeConvolution) else module(x)
+
+
+def unit(x: Tensor, scale: Tensor, offset: float) -> Tensor:
+    """scale x / (|x| + offset) along the last axis; a zero vector stays zero, and so does its gradient."""
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x * (scale / (norm.masked_fill(norm == 0, torch.inf) + offset))
+
+
+@dataclass
+class KeyState:
+    """Running leaky average (batch, heads, d / heads), None without one, and the past of the projection."""
+
+    average: Tensor | None
+    past: PastInputs | None
+
+
+class LeakyKey(nn.Module):
+    """Leaky-average key extractor; see the module for the equation.
+
+    norm is "unit" or "free"; offset is added to norms; limit bounds 10 kernel_beta; power is p.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        kernel: int = 1,
+        bias: bool = False,
+        leaky: bool = True,
+        norm: str = "unit",
+        offset: float = 0.0,
+        limit: float = 5.0,
+        power: int = 1,
+    ) -> None:
+        super().__init__()
+        self.heads, self.norm, self.offset, self.limit, self.power = heads, norm, offset, limit, power
+        self.project = projection(width, kernel, bias)
+        self.leaky_beta = nn.Parameter(torch.linspace(0.5, 5.0, heads) / EXPONENT) if leaky else None
+        self.kernel_beta = nn.Parameter(torch.full((heads,), 1.0 / EXPONENT))
+
+    def decay(self) -> Tensor:
+        """Decay a of each head, >= 0; infinite (no memory of earlier keys) without a leaky average."""
+        if self.leaky_beta is None:
+            return torch.full_like(self.kernel_beta, torch.inf)
+        return EXPONENT * self.leaky_beta.abs()
+
+    def scale(self) -> Tensor:
+        """Scale s of each head."""
+        return torch.exp(self.power * torch.clamp(EXPONENT * self.kernel_beta, max=self.limit))
+
+    def initial_state(self, batch: int) -> KeyState:
+        """Return the state before any input."""
+        average = None
+        if self.leaky_beta is not None:
+            width = self.project.weight.shape[0] // self.heads
+            average = self.kernel_beta.new_zeros(batch, self.heads, width)
+        convolution = self.project if isinstance(self.project, TimeConvolution) else None
+        return KeyState(average, convolution.initial_state(batch) if convolution else None)
+
+    def forward(self, x: Tensor, state: KeyState | None = None) -> Tensor:
+        """Keys (batch, T, heads, d / heads) of inputs x (batch, T, d)."""
+        return self.from_projected(project(self.project, x, state.past if state else None), state)
+
+    def from_projected(self, projected: Tensor, state: KeyState | None = None) -> Tensor:
+        """Keys of k~ (batch, T, d)."""
+        keys = projected.unflatten(-1, (self.heads, -1))
+        if self.leaky_beta is not None:
+            keys = self._average(keys, state)
+        if self.norm == "unit":
+            return unit(keys, self.scale()[:, None], self.offset)
+        factor = self.scale() * -torch.expm1(-self.decay()) / math.sqrt(keys.shape[-1])
+        return keys * factor[:, None]
+
+    def _average(self, keys: Tensor, state: KeyState | None) -> Tensor:
+        decay = self.decay()
+        if state is None or state.average is None:
+            return leaky_average(keys, decay)
+        steps = torch.arange(1, keys.shape[1] + 1, device=keys.device, dtype=keys.dtype)
+        carried = torch.exp(-steps[:, None] * decay)[..., None] * state.average[:, None]
+        average = carried + (leaky_average(keys, decay) if keys.shape[1] > 1 else keys)
+        state.average = average[:, -1]
+        return average
+
+
+@dataclass
+class ValueState:
+    """The last v~ (batch, peek, d), where values are mixed, or the past of the convolution."""
+
+    projected: Tensor | None
+    past: PastInputs | None
+
+
+class PeekingValue(nn.Module):
+    """Peeking value extractor; entry t of its result is the value of the pair of step t - peek.
+
+    kernel 0 mixes v~_t and v~_{t-peek}; kernel K >= 1 is a convolution over the last K inputs. With `tied` it has no
+    projection of its own and is given the key's k~ instead of inputs.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        peek: int = 1,
+        kernel: int = 0,
+        bias: bool = False,
+        offset: float = 0.0,
+        tied: bool = False,
+    ) -> None:
+        super().__init__()
+        self.width, self.heads, self.peek, self.offset = width, heads, peek, offset
+        self.project = None if tied else projection(width, max(kernel, 1), bias)
+        self.mix = nn.Parameter(torch.rand(heads)) if kernel == 0 else None
+        self.value_beta = nn.Parameter(torch.full((heads,), -0.5 / EXPONENT))
+
+    def scale(self) -> Tensor:
+        """Norm of the values of each head."""
+        return torch.exp(EXPONENT * self.value_beta)
+
+    def initial_state(self, batch: int) -> ValueState:
+        """Return the state before any input."""
+        convolution = self.project if isinstance(self.project, TimeConvolution) else None
+        return ValueState(
+            None if self.mix is None else self.value_beta.new_zeros(batch, self.peek, self.width),
+            convolution.initial_state(batch) if convolution else None,
+        )
+
+    def forward(self, x: Tensor, state: ValueState | None = None) -> Tensor:
+        """Values (batch, T, heads, d / heads) made at each step of x (batch, T, d)."""
+        if self.project is not None:
+            x = project(self.project, x, state.past if state else None)
+        return unit(self._mixed(x, state), self.scale()[:, None], self.offset)
+
+    def _mixed(self, projected: Tensor, state: ValueState | None) -> Tensor:
+        values = projected.unflatten(-1, (self.heads, -1))
+        if self.mix is None:
+            return values
+        if state is None or state.projected is None:
+            known = functional.pad(projected, (0, 0, self.peek, 0))
+        else:
+            known = torch.cat([state.projected, projected], 1)
+            state.projected = known[:, known.shape[1] - self.peek :]
+        earlier = known[:, : projected.shape[1]].unflatten(-1, (self.heads, -1))
+        return torch.lerp(values, earlier, self.mix[:, None])

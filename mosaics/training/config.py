@@ -1,0 +1,91 @@
+"""How to train: one frozen dataclass for all tasks, and the published recipes' values as functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mosaics.training.schedule import SCHEDULES, learning_rate
+from toyworlds.core.validate import choice, integer, real, reject
+
+DTYPES = ("float32", "bfloat16", "float64")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimizer, schedule, evaluation, checkpoints and the machine; the batch belongs to the task."""
+
+    steps: int = 500
+    """Updates."""
+    learning_rate: float = 1e-3
+    """Learning rate at the start (after the warm-up)."""
+    final_learning_rate: float = 0.0
+    """Learning rate that the schedule falls to."""
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    """Shape of the way from the first to the final learning rate."""
+    warmup_steps: int = 0
+    """Updates of linear warm-up before the schedule."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decay rates of AdamW's two averages."""
+    epsilon: float = 1e-8
+    """Added to the denominator of AdamW."""
+    bias_correction: bool = True
+    """Correct AdamW's averages for their start at zero (torch always does, MLX does not by default)."""
+    weight_decay: float = 0.0
+    """Weight decay of AdamW."""
+    decay_vectors: bool = False
+    """Decay every parameter, not only those of two or more dimensions."""
+    clip_norm: float | None = None
+    """Largest norm of the gradient, over all parameters of a model; none: gradients are not clipped."""
+    evaluate_every: int | None = None
+    """Evaluate at step 0 and every so many steps, and keep the best weights; none: only at the end."""
+    monitor: str = "validation_loss"
+    """Metric that tells which weights are the best."""
+    higher_is_better: bool = False
+    """The larger monitored metric is the better one."""
+    patience: int | None = None
+    """Stop after so many evaluations in a row without a new best."""
+    checkpoint_every: int | None = None
+    """Write what an exact resume needs every so many steps; none: never."""
+    log_every: int = 1
+    """Keep the loss of every so many steps."""
+    dtype: Literal["float32", "bfloat16", "float64"] = "float32"
+    """Numbers of the forward pass; with bfloat16 the weights stay float32 (autocast)."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes a CUDA device where there is one."""
+    threads: int | None = None
+    """CPU threads; an exact resume on a CPU needs the number of the run before. None: torch's own number."""
+    seed: int = 0
+    """Seed of dropout; the model's start and the batches have their own."""
+
+    def __post_init__(self) -> None:
+        integer("steps", self.steps, 1)
+        real("learning_rate", self.learning_rate, 0.0)
+        real("final_learning_rate", self.final_learning_rate, 0.0)
+        choice("schedule", self.schedule, SCHEDULES)
+        integer("warmup_steps", self.warmup_steps, 0, self.steps)
+        if not isinstance(self.betas, tuple) or len(self.betas) != 2:
+            reject("betas", "two numbers", self.betas)
+        for beta in self.betas:
+            if not 0.0 <= real("betas", beta) < 1.0:
+                reject("betas", "numbers of at least 0 and below 1", self.betas)
+        real("epsilon", self.epsilon, above=0.0)
+        real("weight_decay", self.weight_decay, 0.0)
+        if self.clip_norm is not None:
+            real("clip_norm", self.clip_norm, above=0.0)
+        for name in ("evaluate_every", "patience", "checkpoint_every", "threads"):
+            if getattr(self, name) is not None:
+                integer(name, getattr(self, name), 1)
+        if self.patience is not None and self.evaluate_every is None:
+            reject("patience", "evaluate_every to be set with it", self.patience)
+        integer("log_every", self.log_every, 1)
+        choice("dtype", self.dtype, DTYPES)
+        choice("device", self.device, DEVICES)
+        integer("seed", self.seed, 0)
+
+    def learning_rate_at(self, step: int) -> float:
+        """Return the learning rate of update `step`, 0 .. steps - 1."""
+        return learning_rate(
+            self.schedule, step, self.steps, self.learning_rate, self.final_learning_rate, self.warmup_steps
+        )

@@ -1,0 +1,53 @@
+"""Where and in which numbers a model is trained: device, dtype, threads, the state of random generators."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from mosaics.training.config import TrainConfig
+from toyworlds.core.seeds import Stream
+from toyworlds.core.validate import reject
+
+
+def device_of(config: TrainConfig) -> torch.device:
+    """Return the device to train on; an InputError where CUDA is asked for and is not there."""
+    available = torch.cuda.is_available()
+    if config.device == "cuda" and not available:
+        reject("device", "cpu or auto, for torch finds no CUDA device", config.device)
+    return torch.device("cuda" if available and config.device != "cpu" else "cpu")
+
+
+def autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
+    """Return the context in which the loss is computed: bfloat16 where asked for, else nothing changes."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.dtype == "bfloat16")
+
+
+def place(batch: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Move a batch to the model's device, and its floating-point numbers to the model's dtype."""
+    like = next(model.parameters())
+    return {
+        name: item.to(like.device, like.dtype if item.is_floating_point() else None, non_blocking=True)
+        for name, item in batch.items()
+    }
+
+
+@contextlib.contextmanager
+def environment(config: TrainConfig, device: torch.device) -> Iterator[None]:
+    """Set the number of threads; put it and torch's random generators back at the end."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            if config.threads is not None:
+                torch.set_num_threads(config.threads)
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def seed_dropout(config: TrainConfig, step: int) -> None:
+    """Seed torch's generators from (seed, step) alone, so that an exact resume needs no generator's state."""
+    torch.manual_seed(int(Stream(config.seed, "training", "dropout").words(step, 1)[0] >> 1))

@@ -1,0 +1,1 @@
+"""Languages of random probabilistic finite automata: problems, metrics, learners, ceilings."""

@@ -1,0 +1,1 @@
+"""Seeds, exact arithmetic, registry, dataset storage and the wording of errors."""
