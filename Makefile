@@ -35,8 +35,8 @@ test-all: lint
 	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS)
 
 bench: $(VENV)/.test
-	for name in $$(ls benchmarks/*.py | xargs -n1 basename -s .py | grep -v __init__); do \
-		$(BIN)/mosaicbench bench $$name || exit 1; done
+	for name in $$($(BIN)/python -c "from analysis.cli.bench_command import benchmarks; print(*benchmarks())"); do \
+		echo "== $$name"; $(BIN)/mosaicbench bench $$name || exit 1; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

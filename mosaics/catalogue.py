@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import mosaics.baselines.linear_attention
+import mosaics.baselines.recurrent
+import mosaics.baselines.state_space
+import mosaics.baselines.transformer
 import mosaics.moons_model
-import mosaics.tasks.moons  # noqa: F401  (imported for its registration)
+import mosaics.mosaic
+import mosaics.mosaic_v2
+import mosaics.tasks.moons
+import mosaics.tasks.regbench  # noqa: F401  (imported for its registration)
 from mosaics.registry import MODELS, TASKS
 
 __all__ = ["MODELS", "TASKS"]

@@ -46,9 +46,7 @@ def check_ends(vocabulary: int, channels: int) -> None:
 class Ends(nn.Module):
     """Embedding and read-out of one model; `limit` is the longest context it can read, None for any."""
 
-    def __init__(
-        self, config: EndsConfig, *, tied: bool = True, scale: float = 1.0, limit: int | None = None
-    ) -> None:
+    def __init__(self, config: EndsConfig, *, tied: bool = True, scale: float = 1.0, limit: int | None = None) -> None:
         super().__init__()
         self.vocabulary, self.channels = config.vocabulary, config.channels
         self.scale, self.limit = scale, limit
@@ -86,6 +84,11 @@ class Ends(nn.Module):
         weight = (self.embedding if self.head is None else self.head).weight
         assert isinstance(weight, Tensor)
         return weight
+
+    def lookup_parameters(self) -> int:
+        """Parameters that are looked up, not multiplied by: an embedding that is not the read-out as well."""
+        lookup = isinstance(self.embedding, nn.Embedding) and self.head is not None
+        return sum(parameter.numel() for parameter in self.embedding.parameters()) if lookup else 0
 
     def check(self, inputs: Tensor, axes: str) -> None:
         """Check shape, dtype and range of inputs with the leading `axes`."""

@@ -8,13 +8,15 @@
     u_t  = (1 - c) v~_t + c v~_{t-peek}         one c (`mix`) a head; or a convolution over the last K inputs
     v_{t-peek} = exp(10 value_beta) u_t / |u_t|
 
-The value v_T of the pair (k_T, v_T) peeks `peek` steps ahead. Here it stands where it becomes known: entry t of what
-the value extractor returns belongs to the key of step t - peek, so that no function ever looks ahead.
+The value v_T of the pair (k_T, v_T) peeks `peek` steps ahead: it is made, and the pair known, at step T + peek. What
+is not known yet when the sequence ends is zero.
 
 Free norms (an ablation): k_T = s (1 - exp(-a)) k-_T / sqrt(d / heads): the keys keep the norms they have.
 
-Sequences are (batch, T, d) on the way in and (batch, T, heads, d / heads) on the way out. With a `state` the steps
-given follow those that the state has seen, and the state moves on.
+Sequences are (batch, T, d) on the way in and (batch, heads, T, d / heads) on the way out. With a `state` the steps
+given follow those that the state has seen, and the state moves on. Whole sequences on a CPU go through the kernel of
+`mosaics.memory.extract`, which does the same in one pass. Averages and norms of 16-bit numbers (under autocast) are
+taken in float32, and keys and values are rounded to 16 bits again.
 
 Reference: Memory Mosaics, arXiv 2405.06394, sec. 6; public code, variants 'library' and 'nano'.
 """
@@ -28,6 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mosaics.memory import extract
 from mosaics.memory.leaky_average import leaky_average
 
 EXPONENT = 10.0
@@ -75,8 +78,13 @@ def project(module: nn.Linear | TimeConvolution, x: Tensor, past: PastInputs | N
     return module(x, past) if isinstance(module, TimeConvolution) else module(x)
 
 
+def widened(x: Tensor) -> Tensor:
+    """Return 16-bit numbers as float32, others as they are."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
 def unit(x: Tensor, scale: Tensor, offset: float) -> Tensor:
-    """scale x / (|x| + offset) along the last axis; a zero vector stays zero, and so does its gradient."""
+    """Return scale x / (|x| + offset) along the last axis; a zero vector stays zero, and so does its gradient."""
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return x * (scale / (norm.masked_fill(norm == 0, torch.inf) + offset))
 
@@ -92,7 +100,8 @@ class KeyState:
 class LeakyKey(nn.Module):
     """Leaky-average key extractor; see the module for the equation.
 
-    norm is "unit" or "free"; offset is added to norms; limit bounds 10 kernel_beta; power is p.
+    norm is "unit" or "free"; offset is added to norms; limit bounds 10 kernel_beta; power is p; by_head asks for keys
+    that lie head by head in memory, as a persistent memory reads them.
     """
 
     def __init__(
@@ -107,8 +116,10 @@ class LeakyKey(nn.Module):
         offset: float = 0.0,
         limit: float = 5.0,
         power: int = 1,
+        by_head: bool = False,
     ) -> None:
         super().__init__()
+        self.by_head = by_head
         self.heads, self.norm, self.offset, self.limit, self.power = heads, norm, offset, limit, power
         self.project = projection(width, kernel, bias)
         self.leaky_beta = nn.Parameter(torch.linspace(0.5, 5.0, heads) / EXPONENT) if leaky else None
@@ -117,35 +128,39 @@ class LeakyKey(nn.Module):
     def decay(self) -> Tensor:
         """Decay a of each head, >= 0; infinite (no memory of earlier keys) without a leaky average."""
         if self.leaky_beta is None:
-            return torch.full_like(self.kernel_beta, torch.inf)
-        return EXPONENT * self.leaky_beta.abs()
+            return torch.full_like(widened(self.kernel_beta), torch.inf)
+        return EXPONENT * widened(self.leaky_beta).abs()
 
     def scale(self) -> Tensor:
         """Scale s of each head."""
-        return torch.exp(self.power * torch.clamp(EXPONENT * self.kernel_beta, max=self.limit))
+        return torch.exp(self.power * torch.clamp(EXPONENT * widened(self.kernel_beta), max=self.limit))
 
     def initial_state(self, batch: int) -> KeyState:
         """Return the state before any input."""
         average = None
         if self.leaky_beta is not None:
             width = self.project.weight.shape[0] // self.heads
-            average = self.kernel_beta.new_zeros(batch, self.heads, width)
+            average = widened(self.kernel_beta).new_zeros(batch, self.heads, width)
         convolution = self.project if isinstance(self.project, TimeConvolution) else None
         return KeyState(average, convolution.initial_state(batch) if convolution else None)
 
     def forward(self, x: Tensor, state: KeyState | None = None) -> Tensor:
-        """Keys (batch, T, heads, d / heads) of inputs x (batch, T, d)."""
+        """Keys (batch, heads, T, d / heads) of inputs x (batch, T, d)."""
         return self.from_projected(project(self.project, x, state.past if state else None), state)
 
     def from_projected(self, projected: Tensor, state: KeyState | None = None) -> Tensor:
         """Keys of k~ (batch, T, d)."""
-        keys = projected.unflatten(-1, (self.heads, -1))
+        keys = widened(projected).unflatten(-1, (self.heads, -1))
+        if self.norm == "unit" and state is None and extract.available(keys):
+            factor, scale = torch.exp(-self.decay()), self.scale()
+            return extract.keys(keys, factor, scale, self.offset, by_head=self.by_head).to(projected.dtype)
         if self.leaky_beta is not None:
             keys = self._average(keys, state)
         if self.norm == "unit":
-            return unit(keys, self.scale()[:, None], self.offset)
-        factor = self.scale() * -torch.expm1(-self.decay()) / math.sqrt(keys.shape[-1])
-        return keys * factor[:, None]
+            keys = unit(keys, self.scale()[:, None], self.offset)
+        else:
+            keys = keys * (self.scale() * -torch.expm1(-self.decay()) / math.sqrt(keys.shape[-1]))[:, None]
+        return keys.to(projected.dtype).transpose(1, 2)
 
     def _average(self, keys: Tensor, state: KeyState | None) -> Tensor:
         decay = self.decay()
@@ -167,7 +182,7 @@ class ValueState:
 
 
 class PeekingValue(nn.Module):
-    """Peeking value extractor; entry t of its result is the value of the pair of step t - peek.
+    """Peeking value extractor; see the module for the equation.
 
     kernel 0 mixes v~_t and v~_{t-peek}; kernel K >= 1 is a convolution over the last K inputs. With `tied` it has no
     projection of its own and is given the key's k~ instead of inputs.
@@ -192,7 +207,7 @@ class PeekingValue(nn.Module):
 
     def scale(self) -> Tensor:
         """Norm of the values of each head."""
-        return torch.exp(EXPONENT * self.value_beta)
+        return torch.exp(EXPONENT * widened(self.value_beta))
 
     def initial_state(self, batch: int) -> ValueState:
         """Return the state before any input."""
@@ -202,11 +217,22 @@ class PeekingValue(nn.Module):
             convolution.initial_state(batch) if convolution else None,
         )
 
-    def forward(self, x: Tensor, state: ValueState | None = None) -> Tensor:
-        """Values (batch, T, heads, d / heads) made at each step of x (batch, T, d)."""
-        if self.project is not None:
-            x = project(self.project, x, state.past if state else None)
-        return unit(self._mixed(x, state), self.scale()[:, None], self.offset)
+    def forward(self, x: Tensor) -> Tensor:
+        """Values v_T (batch, heads, T, d / heads) of inputs x (batch, T, d); the last `peek` are zero."""
+        projected = x if self.project is None else self.project(x)
+        heads = widened(projected).unflatten(-1, (self.heads, -1))
+        if self.mix is not None and extract.available(heads):
+            return extract.values(heads, self.mix, self.scale(), self.offset, self.peek).to(projected.dtype)
+        unknown = min(self.peek, x.shape[1])
+        return functional.pad(self._normalised(projected, None), (0, 0, -unknown, unknown))
+
+    def made(self, x: Tensor, state: ValueState) -> Tensor:
+        """Values made at each step: entry t is the value of the pair of step t - peek."""
+        return self._normalised(x if self.project is None else project(self.project, x, state.past), state)
+
+    def _normalised(self, projected: Tensor, state: ValueState | None) -> Tensor:
+        values = unit(self._mixed(widened(projected), state), self.scale()[:, None], self.offset)
+        return values.to(projected.dtype).transpose(1, 2)
 
     def _mixed(self, projected: Tensor, state: ValueState | None) -> Tensor:
         values = projected.unflatten(-1, (self.heads, -1))
@@ -218,4 +244,4 @@ class PeekingValue(nn.Module):
             known = torch.cat([state.projected, projected], 1)
             state.projected = known[:, known.shape[1] - self.peek :]
         earlier = known[:, : projected.shape[1]].unflatten(-1, (self.heads, -1))
-        return torch.lerp(values, earlier, self.mix[:, None])
+        return torch.lerp(values, earlier, widened(self.mix)[:, None])

@@ -30,12 +30,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mosaics import complex_linear
 from mosaics.memory import recall, retrieval_weights, retrieve
+from mosaics.pairing import estimate_basis
 from mosaics.registry import MODELS
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import choice, integer, real, reject
@@ -58,6 +60,8 @@ class MoonsModelConfig:
     """Numbers in the key and in the value of one memory."""
     linear: Literal["complex", "plain"] = "complex"
     """Maps made of scaled rotations of pairs of coordinates, or any matrices."""
+    pairing: Literal["given", "estimated"] = "given"
+    """Coordinates (2 i, 2 i + 1) belong together, or pairs are estimated from the first batch (mosaics.pairing)."""
     score: Literal["dot", "gaussian"] = "dot"
     """beta k.k' (published; not a kernel smoother unless all keys have one norm), or -beta |k - k'|^2."""
     beta: float = 50.0
@@ -81,6 +85,7 @@ class MoonsModelConfig:
         for name in ("channels", "head_width"):
             if self.linear == "complex" and getattr(self, name) % 2:
                 reject(name, "an even number, for complex-linear maps", getattr(self, name))
+        choice("pairing", self.pairing, ("given", "estimated"))
         choice("score", self.score, ("dot", "gaussian"))
         real("beta", self.beta, above=0.0)
         integer("peek", self.peek, 0, 1)
@@ -108,6 +113,12 @@ class MoonsState:
 class MoonsModel(nn.Module):
     """The model of this file; `seed` is one number, or a sequence for a population."""
 
+    key_map: nn.Parameter
+    value_map: nn.Parameter
+    output_map: nn.Parameter
+    log_beta: nn.Parameter
+    basis: Tensor
+
     def __init__(self, config: MoonsModelConfig, seed: int | Sequence[int] = 0) -> None:
         super().__init__()
         self.config = config
@@ -120,14 +131,27 @@ class MoonsModel(nn.Module):
         for name in starts[0]:
             values = torch.stack([s[name] for s in starts]) if self.members else starts[0][name]
             self.register_parameter(name, nn.Parameter(values.float()))
+        if config.pairing == "estimated":
+            identity = torch.eye(config.channels)
+            self.register_buffer("basis", identity.expand(self.members, -1, -1).clone() if self.members else identity)
+
+    def prepare(self, observation: Tensor) -> None:
+        """Estimate the pairing, where the config asks for it, from sequences (..., B, T, C) of each member."""
+        if self.config.pairing == "estimated":
+            members = observation.double().cpu().numpy().reshape(-1, *observation.shape[-3:])
+            bases = torch.from_numpy(np.stack([estimate_basis(rows) for rows in members]))
+            self.basis.copy_(bases if self.members else bases[0])
 
     def maps(self) -> dict[str, Tensor]:
         """Return the matrices W_phi ("key"), W_psi ("value") and W_out ("output"): (..., rows, columns)."""
         value_map = self.key_map if self.config.tied else self.value_map
-        maps = {"key": self.key_map, "value": value_map, "output": self.output_map}
-        if self.config.linear == "plain":
+        maps: dict[str, Tensor] = {"key": self.key_map, "value": value_map, "output": self.output_map}
+        if self.config.linear == "complex":
+            maps = {role: complex_linear.matrix(parameters) for role, parameters in maps.items()}
+        if self.config.pairing == "given":
             return maps
-        return {role: complex_linear.matrix(parameters) for role, parameters in maps.items()}
+        inner = {role: maps[role] @ self.basis for role in ("key", "value")}
+        return inner | {"output": torch.linalg.solve(self.basis, maps["output"])}
 
     def forward(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
         """Predict x_{T+1} at every step T: (..., B, T, C) -> (..., B, T, C).
@@ -135,7 +159,12 @@ class MoonsModel(nn.Module):
         `seen` (..., B, T), False where x_T went unseen; such an x_T may hold anything. A population takes one
         batch for all members, (B, T, C), or one each, (S, B, T, C), and returns the latter.
         """
-        return self._output(self.retrieved(x, seen).mT.flatten(-3, -2))
+        return self.output(self.retrieved(x, seen))
+
+    def pairs(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return key and value of every step, (..., B, head, T, width); the value of the last step is 0."""
+        _, key, value = self._pairs(x, None)
+        return key, value
 
     def retrieved(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
         """Return what each memory finds at each step, y_T: (..., B, head, T, width)."""
@@ -170,7 +199,8 @@ class MoonsModel(nn.Module):
     def step(self, x: Tensor, state: MoonsState, seen: Tensor | None = None) -> tuple[Tensor, MoonsState]:
         """Read x_T (..., B, C), store the pair that it completes, predict x_{T+1} (..., B, C); O(stored)."""
         seen = _everything(x) if seen is None else seen
-        key, value = self._extract(_blanked(x, seen)[..., None, :])
+        now = _blanked(x, seen)[..., None, :]
+        key, value = self._heads("key", now), self._heads("value", now)
         if self.config.peek and state.pending is not None and state.pending_seen is not None:
             state = self._store(state, state.pending, value, seen & state.pending_seen)
         prediction = self._recall(key, state)
@@ -187,9 +217,7 @@ class MoonsModel(nn.Module):
         prediction = self._recall(last, state)
         return prediction, state if self.config.peek else replace(state, keys=keys, values=values)
 
-    def free_run(
-        self, context: Tensor, steps: int, *, frozen: bool = False, seen: Tensor | None = None
-    ) -> Tensor:
+    def free_run(self, context: Tensor, steps: int, *, frozen: bool = False, seen: Tensor | None = None) -> Tensor:
         """Continue x_0 .. x_{T-1} by `steps` predictions, each the next input: (..., B, steps, C).
 
         Generated pairs are stored like seen ones, or the memory stays `frozen` as the context left it.
@@ -198,27 +226,23 @@ class MoonsModel(nn.Module):
         path = [prediction]
         for _ in range(integer("steps", steps, 1) - 1):
             if frozen:
-                prediction = self._recall(self._extract(prediction[..., None, :])[0], state)
+                prediction = self._recall(self._heads("key", prediction[..., None, :]), state)
             else:
                 prediction, state = self.step(prediction, state)
             path.append(prediction)
         return torch.stack(path, dim=-2)
 
-    def _extract(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """W_phi x_T and W_psi x_T, cut into heads and normalised: (..., B, head, T, width) each."""
-        maps = self.maps()
-        products = (maps[role][..., None, :, :] @ x.mT for role in ("key", "value"))
-        key, value = (product.unflatten(-2, (self.config.n_heads, -1)).mT for product in products)
-        return (
-            _unit(key) if self.config.normalise_keys else key,
-            _unit(value) if self.config.normalise_values else value,
-        )
+    def _heads(self, role: str, x: Tensor) -> Tensor:
+        """W_phi x_T ("key") or W_psi x_T ("value"), cut into heads and normalised: (..., B, head, T, width)."""
+        heads = (_batched(self.maps()[role], x) @ x.mT).unflatten(-2, (self.config.n_heads, -1)).mT
+        normalise = self.config.normalise_keys if role == "key" else self.config.normalise_values
+        return _unit(heads) if normalise else heads
 
     def _pairs(self, x: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Query, key and value of every step; the value is zero where x_{T+1} or the pair went unseen."""
-        key, value = self._extract(x if seen is None else _blanked(x, seen))
-        if self.config.peek:
-            value = functional.pad(value[..., 1:, :], (0, 0, 0, 1))
+        x = x if seen is None else _blanked(x, seen)
+        key = self._heads("key", x)
+        value = self._heads("value", functional.pad(x[..., 1:, :], (0, 0, 0, 1)) if self.config.peek else x)
         if seen is None:
             return key, key, value
         stored = seen & functional.pad(seen[..., 1:], (0, 1)) if self.config.peek else seen
@@ -243,11 +267,12 @@ class MoonsModel(nn.Module):
     def _recall(self, key: Tensor, state: MoonsState) -> Tensor:
         """Prediction from the stored pairs for the key of one step: (..., B, C)."""
         found = recall(self._query(key), state.keys, state.values, beta=self.beta(), score=self.config.score)
-        return self._output(found.mT.flatten(-3, -2)).squeeze(-2)
+        return self.output(found).squeeze(-2)
 
-    def _output(self, found: Tensor) -> Tensor:
-        """W_out y_T for y (..., B, heads * width, T): (..., B, T, C)."""
-        return (self.maps()["output"][..., None, :, :] @ found).mT
+    def output(self, found: Tensor) -> Tensor:
+        """W_out y_T for y (..., B, head, T, width): (..., B, T, C)."""
+        inner = found.mT.flatten(-3, -2).mT
+        return inner @ _batched(self.maps()["output"], inner).mT
 
 
 def start(config: MoonsModelConfig, seed: int) -> dict[str, Tensor]:
@@ -265,6 +290,15 @@ def start(config: MoonsModelConfig, seed: int) -> dict[str, Tensor]:
     if config.learn_beta:
         parameters["log_beta"] = torch.full((config.n_heads,), math.log(config.beta), dtype=torch.float64)
     return parameters
+
+
+def _batched(matrix: Tensor, x: Tensor) -> Tensor:
+    """Repeat a map, (rows, columns) or (S, rows, columns), for each sequence of `x`, without a copy.
+
+    A product of equal batches is one call without copies; torch folds unequal ones with several.
+    """
+    matrix = matrix[..., None, :, :]
+    return matrix.expand(*torch.broadcast_shapes(matrix.shape[:-2], x.shape[:-2]), *matrix.shape[-2:])
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -21,6 +21,9 @@ BETA = {"dot": 1.0, "gaussian": 0.5}
 class PairStore(Protocol):
     """What a contextual memory asks of its store; keys (B, heads, n, w), values (B, heads, n, e)."""
 
+    count: int
+    """Pairs stored so far."""
+
     def store(self, key: Tensor, value: Tensor) -> None:
         """Store n pairs."""
         ...
@@ -70,3 +73,27 @@ class Pairs:
         if self.count:
             room[..., : self.count, :] = held[..., : self.count, :]
         return room
+
+
+class RecentPairs:
+    """The last `window` pairs."""
+
+    def __init__(self, window: int, score: str = "dot") -> None:
+        self.window, self.score, self.count = window, score, 0
+        self.keys = self.values = torch.empty(0)
+
+    def __len__(self) -> int:
+        return self.keys.shape[-2] if self.keys.dim() > 1 else 0
+
+    def store(self, key: Tensor, value: Tensor) -> None:
+        """Store pairs, (B, heads, n, w) and (B, heads, n, e), and forget those that are too old."""
+        self.count += key.shape[-2]
+        if len(self):
+            key, value = torch.cat([self.keys, key], -2), torch.cat([self.values, value], -2)
+        self.keys, self.values = key[..., -self.window :, :], value[..., -self.window :, :]
+
+    def retrieve(self, query: Tensor) -> Tensor:
+        """Retrieve from the stored pairs for queries (B, heads, m, w)."""
+        if not len(self):
+            return torch.zeros_like(query)
+        return recall(query, self.keys, self.values, beta=BETA[self.score], score=self.score)

@@ -1,7 +1,7 @@
 """Models and tasks by name; an entry is a frozen config class, registered where it is defined.
 
     MODELS[name](**options).build(seed)  -> torch.nn.Module, a SequenceModel (mosaics.interface)
-    TASKS[name](**options).build()       -> a Task (mosaics.interface)
+    TASKS[name](**options).build(seed)   -> a Task (mosaics.interface)
 
 A registry is filled by importing the files that define its entries; ``import mosaics.catalogue`` imports all.
 """

@@ -17,18 +17,18 @@ Reference: Memory Mosaics, arXiv 2405.06394, sec. 2, 3 and 6.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mosaics.extractors import EXPONENT, KeyState, LeakyKey, PeekingValue, ValueState
-from mosaics.memory import retrieval_weights, retrieve
+from mosaics.extractors import EXPONENT, KeyState, LeakyKey, PeekingValue, ValueState, project
+from mosaics.memory.windowed import delayed_weights, pad, retrieve_delayed
 from mosaics.pairs import BETA, Pairs, PairStore
-
-StoreMaker = Callable[[], PairStore]
+from mosaics.stack import StoreMaker
 
 
 @dataclass
@@ -56,66 +56,56 @@ class ContextualMemory(nn.Module):
 
     def forward(self, x: Tensor, state: ContextualState | None = None) -> Tensor:
         """Output (batch, T, d); a fresh `state`, where given, ends up as after T steps."""
-        key, value = self.extract(x, state)
-        if state is not None:
-            self._fill(key, value, state)
+        key, value = self.pairs(x) if state is None else self._fill(x, state)
         return self.output(self.retrieve(key, value).flatten(2))
 
-    def extract(self, x: Tensor, state: ContextualState | None = None) -> tuple[Tensor, Tensor]:
-        """Keys and values (batch, T, heads, w); value t belongs to the key of step t - peek."""
-        if self.value.project is None:
-            projected = self.key.project(x)
-            key = self.key.from_projected(projected, state.key if state else None)
-            return key, self.value(projected, state.value if state else None)
-        return self.key(x, state.key if state else None), self.value(x, state.value if state else None)
+    def pairs(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Key k_T and value v_T of each step, (batch, heads, T, w); the last `peek` values are not known: zero."""
+        if self.value.project is not None:
+            return self.key(x), self.value(x)
+        projected = self.key.project(x)
+        return self.key.from_projected(projected), self.value(projected)
 
     def retrieve(self, key: Tensor, value: Tensor) -> Tensor:
-        """What each memory finds at each step, (batch, T, heads, w)."""
-        if key.shape[1] <= self.peek:
-            return torch.zeros_like(value)
-        key, value = key.transpose(1, 2), value.transpose(1, 2)
-        if self.training and self.dropout > 0:
+        """What each memory finds at each step, (batch, T, heads, w), for keys and values (batch, heads, T, w)."""
+        if self.training and self.dropout > 0 and key.shape[2] > self.peek:
             return self._retrieve_dropped(key, value).transpose(1, 2)
-        query, stored, values = self._strict(key, value)
-        found = retrieve(stored, values, beta=BETA[self.score], score=self.score, query=query)
-        return _pad(found, self.peek - 1, 0).transpose(1, 2)
+        found = retrieve_delayed(key, key, value, self.peek, beta=BETA[self.score], score=self.score)
+        return found.transpose(1, 2)
 
-    def weights(self, x: Tensor) -> Tensor:
-        """Retrieval weights (batch, heads, T, T): entry (T, t) is the weight of the pair of step t at step T."""
-        key, value = (item.transpose(1, 2) for item in self.extract(x))
-        length, late = key.shape[2], self.peek - 1
-        if length <= self.peek:
-            return key.new_zeros(*key.shape[:2], length, length)
-        query, stored, _ = self._strict(key, value)
-        table = retrieval_weights(stored, beta=BETA[self.score], score=self.score, query=query)
-        return functional.pad(table, (0, late, late, 0))
+    def weights(self, key: Tensor) -> Tensor:
+        """Retrieval weights (batch, heads, T, T) for keys (batch, heads, T, w): (T, t) is that of pair t at step T."""
+        return delayed_weights(key, key, self.peek, beta=BETA[self.score], score=self.score)
 
     def initial_state(self, batch: int, make_store: StoreMaker | None = None) -> ContextualState:
         """Return the state before any input; `make_store` makes the place where pairs are held."""
-        store = make_store() if make_store else Pairs(self.score)
+        store = (make_store or Pairs)(self.score)
         return ContextualState(self.key.initial_state(batch), self.value.initial_state(batch), store)
 
     def step(self, x: Tensor, state: ContextualState) -> Tensor:
         """Output (batch, d) for one input (batch, d): store the pair that has become known, then retrieve."""
-        key, value = (item.transpose(1, 2) for item in self.extract(x[:, None], state))
+        key, value = self._read(x[:, None], state)
         state.waiting.append(key)
         if len(state.waiting) > self.peek:
             state.pairs.store(state.waiting.pop(0), value)
         return self.output(state.pairs.retrieve(key).flatten(1))
 
-    def _fill(self, key: Tensor, value: Tensor, state: ContextualState) -> None:
-        known = max(key.shape[1] - self.peek, 0)
+    def _read(self, x: Tensor, state: ContextualState) -> tuple[Tensor, Tensor]:
+        """Keys of the inputs and values made at them, (batch, heads, T, w); the extractors' states move on."""
+        if self.value.project is not None:
+            return self.key(x, state.key), self.value.made(x, state.value)
+        projected = project(self.key.project, x, state.key.past)
+        return self.key.from_projected(projected, state.key), self.value.made(projected, state.value)
+
+    def _fill(self, x: Tensor, state: ContextualState) -> tuple[Tensor, Tensor]:
+        """Return what `pairs` returns and bring a fresh state to the end of x."""
+        key, made = self._read(x, state)
+        known = max(key.shape[2] - self.peek, 0)
         if known:
-            state.pairs.store(key[:, :known].transpose(1, 2), value[:, self.peek :].transpose(1, 2))
-        state.waiting = [item[:, :, None] for item in key[:, known:].unbind(1)]
-
-    def _strict(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, keys and values (batch, heads, T - peek + 1, w), row j holding the query of step j + peek - 1.
-
-        Strict retrieval, which sees rows before its own, then sees the pairs of steps t <= T - peek.
-        """
-        late = self.peek - 1
-        return _pad(key, -late, 0), _pad(key, 0, -late), _pad(value, -self.peek, 1)
+            state.pairs.store(key[:, :, :known], made[:, :, self.peek :])
+        state.waiting = list(key[:, :, known:].split(1, 2)) if self.peek else []
+        unknown = min(self.peek, key.shape[2])
+        return key, pad(made, -unknown, unknown)
 
     def _retrieve_dropped(self, key: Tensor, value: Tensor) -> Tensor:
         known = key.shape[2] - self.peek
@@ -124,14 +114,9 @@ class ContextualMemory(nn.Module):
             query = functional.pad(query, (0, 1), value=1.0)
             stored = torch.cat([stored, -0.5 * stored.square().sum(-1, keepdim=True)], -1)
         found = functional.scaled_dot_product_attention(
-            query, stored, value[:, :, self.peek :], dropout_p=self.dropout, is_causal=True, scale=1.0
+            query, stored, value[:, :, :known], dropout_p=self.dropout, is_causal=True, scale=1.0
         )
-        return _pad(found, self.peek, 0)
-
-
-def _pad(x: Tensor, before: int, after: int) -> Tensor:
-    """Rows of zeros before and after along the last axis but one; negative numbers take rows away."""
-    return functional.pad(x, (0, 0, before, after)) if before or after else x
+        return pad(found, self.peek, 0)
 
 
 class PersistentMemory(nn.Module):
@@ -150,24 +135,22 @@ class PersistentMemory(nn.Module):
         return self.output(self.retrieve(self.key(x, state)).flatten(2))
 
     def retrieve(self, query: Tensor) -> Tensor:
-        """What each memory finds for queries (batch, T, heads, w), the same shape."""
-        rows = query.flatten(0, 1).transpose(0, 1)
+        """What each memory finds, (batch, T, heads, w), for queries (batch, heads, T, w)."""
+        rows = query.transpose(0, 1).flatten(1, 2)[None]
         dropout = self.dropout if self.training else 0.0
         found = functional.scaled_dot_product_attention
-        parts = [
-            found(rows[None], keys[None], values[None], dropout_p=dropout, scale=1.0)
-            for keys, values in zip(self.keys, self.scaled_values(), strict=True)
-        ]
-        return torch.stack(parts).sum(0)[0].transpose(0, 1).view(query.shape)
+        banks = zip(self.keys, self.scaled_values(), strict=True)
+        parts = (found(rows, keys[None], values[None], dropout_p=dropout, scale=1.0) for keys, values in banks)
+        total = functools.reduce(torch.add, parts).squeeze(0)
+        return total.transpose(0, 1).unflatten(0, (query.shape[0], query.shape[2]))
 
     def scaled_values(self) -> Tensor:
         """Values as they are added up: exp(10 value_beta) V / banks."""
         return self.values * (torch.exp(EXPONENT * self.value_beta)[:, None, None] / self.values.shape[0])
 
-    def weights(self, x: Tensor) -> Tensor:
-        """Retrieval weights (batch, banks, heads, T, size)."""
-        query = self.key(x).transpose(1, 2)[:, None]
-        return torch.softmax(query @ self.keys.mT, -1)
+    def weights(self, query: Tensor) -> Tensor:
+        """Retrieval weights (batch, banks, heads, T, size) of queries (batch, heads, T, w)."""
+        return torch.softmax(query[:, None] @ self.keys.mT, -1)
 
     def initial_state(self, batch: int) -> KeyState:
         """Return the state before any input."""
@@ -181,10 +164,10 @@ class PersistentMemory(nn.Module):
 class FeedForward(nn.Module):
     """Network of one hidden layer, in place of a persistent memory; it has no state."""
 
-    def __init__(self, width: int, hidden: int, *, bias: bool = False, output: nn.Linear | None = None) -> None:
+    def __init__(self, width: int, hidden: int, *, bias: bool = False) -> None:
         super().__init__()
         self.hidden = nn.Linear(width, hidden, bias=bias)
-        self.output = nn.Linear(hidden, width, bias=bias) if output is None else output
+        self.output = nn.Linear(hidden, width, bias=bias)
 
     def forward(self, x: Tensor, state: None = None) -> Tensor:
         """Output (batch, T, d)."""

@@ -37,6 +37,7 @@ from toyworlds.core.validate import InputError, integer, reject
 MOST_STATES = 127
 MOST_SYMBOLS = len(LETTERS)
 MOST_WEIGHT = 32767
+DTYPES = {"next_state": "int8", "start": "int8", "n_states": "int8", "weights": "int16"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +50,35 @@ class Automata:
     weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        given = {name: getattr(self, name) for name in ("next_state", "start", "n_states", "weights")}
+        given = {name: getattr(self, name) for name in DTYPES if getattr(self, name) is not None}
         _check_shapes(given)
-        for name, dtype in (("next_state", "int8"), ("start", "int8"), ("n_states", "int8"), ("weights", "int16")):
-            if given[name] is not None:
-                array = np.array(given[name], dtype=dtype)
-                array.setflags(write=False)
-                object.__setattr__(self, name, array)
+        for name, values in given.items():
+            array = np.array(values, dtype=DTYPES[name])
+            if not np.array_equal(array, values):
+                reject(name, f"numbers that fit {DTYPES[name]}", int(np.max(values)))
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
         _check_values(self)
+
+    @classmethod
+    def of(cls, automata: Sequence[Automaton]) -> Automata:
+        """Put single automata over the same number of symbols into one batch."""
+        batches = [automaton.batch for automaton in automata]
+        if len({batch.symbols for batch in batches}) != 1:
+            reject("automata", "automata over one number of symbols", [batch.symbols for batch in batches][:8])
+        states = max(batch.states for batch in batches)
+        room = [((0, 0), (0, states - batch.states), (0, 0)) for batch in batches]
+        weights = None
+        if any(batch.weights is not None for batch in batches):
+            weights = np.concatenate([np.pad(batch.counts, pad) for batch, pad in zip(batches, room, strict=True)])
+        return cls(
+            np.concatenate(
+                [np.pad(batch.next_state, pad, constant_values=-1) for batch, pad in zip(batches, room, strict=True)]
+            ),
+            np.concatenate([batch.start for batch in batches]),
+            np.concatenate([batch.n_states for batch in batches]),
+            weights,
+        )
 
     def __len__(self) -> int:
         return len(self.next_state)
@@ -256,10 +278,10 @@ def _check_shapes(given: dict[str, Any]) -> None:
         expected = f"shape (n, 1 to {MOST_STATES} states, 1 to {MOST_SYMBOLS} symbols)"
         reject("next_state", expected, shape)
     for name, want in (("start", shape[:1]), ("n_states", shape[:1]), ("weights", shape)):
-        if given[name] is not None and np.shape(given[name]) != want:
+        if name in given and np.shape(given[name]) != want:
             reject(name, f"shape {want}", np.shape(given[name]))
     for name, array in given.items():
-        if array is not None and not np.issubdtype(np.asarray(array).dtype, np.integer):
+        if not np.issubdtype(np.asarray(array).dtype, np.integer):
             reject(name, "whole numbers", f"dtype {np.asarray(array).dtype}")
 
 

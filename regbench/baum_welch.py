@@ -17,7 +17,7 @@ gives the text so far the highest likelihood predicts. So the cost is
 
     iterations x restarts x (sum over fits of the symbols read so far) x states^2,
 
-7 to 8 times that of one full pass over the text for 10 to 19 strings; a fit at every token would cost hundreds.
+that is 5 to 9 full passes over the text a step for 10 to 19 strings; a fit at every token would need hundreds.
 
 Reference: Baum et al., Annals of Mathematical Statistics 41 (1970) 164; Rabiner, Proc. IEEE 77 (1989) 257.
 """
@@ -140,9 +140,9 @@ class BaumWelch:
     """Hidden states."""
     emission: str = "edge"
     """What a symbol depends on: "edge", the states before and after it, or "state", the state after it."""
-    iterations: int = 10
+    iterations: int = 3
     """Steps of expectation maximisation at each fit."""
-    restarts: int = 2
+    restarts: int = 8
     """Chains of fits from random starts of their own."""
     pseudo_count: float = 0.1
     """Mass added to each row of expected counts."""

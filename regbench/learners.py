@@ -21,15 +21,13 @@ from typing import Protocol
 
 import numpy as np
 
+from regbench.vocabulary import PADDING
 from toyworlds.core.ragged import Ragged
 from toyworlds.core.registry import Registry
 from toyworlds.core.validate import InputError, integer, reject
 
 LEARNERS = Registry("learner")
 """Every in-context learner by name."""
-
-PADDING = 0
-"""Token number of the padding; symbols are 1 .. vocabulary - 2, the separator is vocabulary - 1."""
 
 
 class Learner(Protocol):
@@ -108,9 +106,7 @@ def read(tokens: np.ndarray | Ragged, vocabulary: int = 20) -> Text:
         reject("tokens", "at least one text, each of at least one token", f"lengths {lengths.tolist()[:8]}")
     flat = rows.values[rows.offsets[0] : rows.offsets[-1]]
     if flat.min() <= PADDING or flat.max() >= vocabulary:
-        reject(
-            "tokens", f"1 to {vocabulary - 1} inside a text, {PADDING} only behind it", sorted(set(flat.tolist()))
-        )
+        reject("tokens", f"1 to {vocabulary - 1} inside a text, {PADDING} only behind it", sorted(set(flat.tolist())))
     start = np.concatenate([[0], np.cumsum(lengths + 1)])
     token = np.full(start[-1], vocabulary - 1, np.int64)
     inside = np.ones(len(token), bool)

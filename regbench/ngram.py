@@ -56,7 +56,7 @@ class NGram:
     def predict(self, tokens: np.ndarray | Ragged, vocabulary: int = 20) -> np.ndarray:
         """Distributions of the next symbol, (problems, longest, vocabulary) float64."""
         text = read(tokens, vocabulary)
-        values = _backoff(text, self.order) if self.smoothing == "backoff" else _witten_bell(text, self.order)
+        values = backoff(text, self.order) if self.smoothing == "backoff" else witten_bell(text, self.order)
         return text.rows(values)
 
 
@@ -96,7 +96,8 @@ def running_counts(text: Text, name: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return followed, seen
 
 
-def _backoff(text: Text, order: int) -> np.ndarray:
+def backoff(text: Text, order: int) -> np.ndarray:
+    """Rows of the back-off n-gram, (slots, vocabulary) float64."""
     strings = text.since(text.fresh.astype(np.int64))
     symbols = text.since((~text.fresh).astype(np.int64))
     lower = np.zeros((len(text.token), text.vocabulary))
@@ -114,7 +115,8 @@ def _backoff(text: Text, order: int) -> np.ndarray:
     return lower
 
 
-def _witten_bell(text: Text, order: int) -> np.ndarray:
+def witten_bell(text: Text, order: int) -> np.ndarray:
+    """Rows of the Witten-Bell n-gram, (slots, vocabulary) float64."""
     lower = np.zeros((1, text.vocabulary))
     lower[:, 1:-1] = 1.0 / (text.vocabulary - 2)
     for name in contexts(text, order - 1):

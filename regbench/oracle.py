@@ -24,6 +24,7 @@ import numpy as np
 
 from regbench.learners import Text, read
 from regbench.ngram import running_counts
+from regbench.suites import RegBench
 from toyworlds.core.ragged import Ragged
 from toyworlds.core.validate import choice, integer, reject
 
@@ -38,13 +39,23 @@ class StateOracle:
     """Least alphabet size; the size is uniform, the alphabet a uniform subset of the symbols."""
     max_alphabet: int = 18
     """Largest alphabet size."""
+    min_edges: int = 1
+    """Least number of edges out of a state; the number is uniform."""
     max_edges: int = 3
-    """Largest number of edges out of a state; the number is uniform from 1."""
+    """Largest number of edges out of a state."""
 
     def __post_init__(self) -> None:
-        integer("max_edges", self.max_edges, 1)
+        integer("min_edges", self.min_edges, 1)
+        integer("max_edges", self.max_edges, self.min_edges)
         integer("min_alphabet", self.min_alphabet, self.max_edges)
         integer("max_alphabet", self.max_alphabet, self.min_alphabet)
+
+    @classmethod
+    def of(cls, world: RegBench) -> StateOracle:
+        """Oracle for the law of a RegBench world with uniform edges."""
+        if world.dirichlet:
+            reject("dirichlet", "0: the oracle is derived for uniform edges", world.dirichlet)
+        return cls(*world.alphabet, *world.edges)
 
     def predict(
         self,
@@ -68,8 +79,8 @@ class StateOracle:
         start : int
             The raw state in which every string begins.
         objective : str
-            "cross_entropy": the posterior mean; "dfa_accuracy": all mass on the symbol that is most probably
-            allowed; "total_variation": the distribution of least expected distance from the truth.
+            "cross_entropy": the posterior mean; "dfa_accuracy": all mass on the symbols that are most
+            probably allowed; "total_variation": the distribution of least expected distance from the truth.
 
         """
         choice("objective", objective, OBJECTIVES)
@@ -87,20 +98,19 @@ class StateOracle:
         seen = _symbols_read(text)
         k, n, u = here.sum(axis=1), followed.sum(axis=1), seen.sum(axis=1)
         edges = np.arange(1, self.max_edges + 1)
+        prior = np.where(edges >= self.min_edges, 0.0, -np.inf)
         alphabet = np.arange(self.min_alphabet, self.max_alphabet + 1)
         symbols = text.vocabulary - 2
         p_alphabet = self._alphabet(text, alphabet, here, k, u)
         spare = np.maximum(alphabet - k[:, None], 1)
         known = (p_alphabet / spare).sum(axis=1)
         fresh = (p_alphabet * (alphabet - u[:, None]) / spare).sum(axis=1) / np.maximum(symbols - u, 1)
-        p_edges = _edges(edges, k, n)
+        p_edges = _normalised(prior + _edge_likelihood(edges, k, n))
         unseen = p_edges * (edges - k[:, None]).clip(0)
         share = np.stack([p_edges, unseen * known[:, None], unseen * fresh[:, None]], axis=1)
         return Belief(share, np.stack([k, u - k, symbols - u], axis=1), np.where(here, 0, np.where(seen, 1, 2)))
 
-    def _alphabet(
-        self, text: Text, alphabet: np.ndarray, here: np.ndarray, k: np.ndarray, u: np.ndarray
-    ) -> np.ndarray:
+    def _alphabet(self, text: Text, alphabet: np.ndarray, here: np.ndarray, k: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Posterior of the alphabet size at each slot, (slots, sizes)."""
         step = np.zeros((len(k), len(alphabet)))
         slot = np.flatnonzero(text.following >= 0)
@@ -160,13 +170,13 @@ def _median(belief: Belief) -> np.ndarray:
     return mass.reshape(slots, kinds, edges).sum(axis=2) / np.maximum(belief.count, 1)
 
 
-def _edges(edges: np.ndarray, k: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """P(d | data), (slots, edges)."""
+def _edge_likelihood(edges: np.ndarray, k: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Logarithm of d (d - 1) .. (d - k + 1) d^-n for each number d of edges, (slots, edges)."""
     weight = -n[:, None] * np.log(edges)
     for j in range(int(k.max(initial=0))):
         factor = np.where(edges > j, np.log(np.maximum(edges - j, 1)), -np.inf)
         weight = weight + np.where(k[:, None] > j, factor, 0.0)
-    return _normalised(weight)
+    return np.asarray(weight)
 
 
 def _normalised(weight: np.ndarray) -> np.ndarray:

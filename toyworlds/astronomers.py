@@ -26,8 +26,11 @@ import numpy as np
 
 from toyworlds.core.validate import choice, real, reject
 
-TOLERANCE = 0.5
-"""Half a step: the farthest that the nearest of two neighbouring nights can be from a moon's return."""
+TOLERANCE = 0.51
+"""Half a step, the farthest that the nearer of two neighbouring nights can be from a moon's return, and a little more
+because distances are chords: half a step of angle a is 1 / (2 cos(a / 4)) of the whole step's chord."""
+LEAST_STEP = 1e-300
+"""Square of a moon's step below which it counts as standing still."""
 
 
 def predict(
@@ -49,6 +52,8 @@ def predict(
     positions = np.asarray(positions, dtype=np.float64)
     if positions.ndim != 3 or positions.shape[1] < 2 or positions.shape[2] % 2:
         reject("positions", "an array (batch, at least 2 steps, 2 n coordinates)", positions.shape)
+    if not np.isfinite(positions).all():
+        reject("positions", "finite numbers, the moons themselves", "NaN or infinity", "not what was observed of them")
     choice("table", table, ("joint", "separate"))
     real("tolerance", tolerance, above=0.0)
     batch, steps, channels = positions.shape
@@ -61,7 +66,7 @@ def predict(
             squared = np.broadcast_to(squared.max(axis=0), squared.shape)
         for moon, distance in enumerate(squared):
             nearest = distance.argmin(axis=1)
-            found = np.take_along_axis(distance, nearest[:, None], axis=1)[:, 0] <= tolerance * tolerance * (1.0 + 1e-6)
+            found = np.take_along_axis(distance, nearest[:, None], axis=1)[:, 0] <= tolerance * tolerance
             successors = moons[np.minimum(nearest + 1, steps - 1), moon]
             answered[row, :, moon] = found[:-1]
             predictions[row, :, 2 * moon : 2 * moon + 2] = np.where(found[:, None], successors, 0.0)[:-1]
@@ -74,7 +79,7 @@ def _squared_distances(moons: np.ndarray) -> np.ndarray:
     difference = by_moon[:, :, None, :] - by_moon[:, None, :, :]
     squared = (difference * difference).sum(axis=-1)
     last_step = np.diagonal(squared, offset=-1, axis1=1, axis2=2)
-    squared[:, 1:] /= np.maximum(last_step, np.finfo(np.float64).tiny)[:, :, None]
+    squared[:, 1:] /= np.maximum(last_step, LEAST_STEP)[:, :, None]
     squared[:, 0] = np.inf
     squared[:, ~np.tri(moons.shape[0], k=-1, dtype=bool)] = np.inf
     return squared

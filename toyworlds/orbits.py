@@ -20,9 +20,7 @@ KEPLER_ITERATIONS = 30
 SINGULAR_VALUES = (0.5, 2.0)
 
 
-def mean_anomaly(
-    steps: np.ndarray, period: float | np.ndarray, time_step: float, phase_offset: float
-) -> np.ndarray:
+def mean_anomaly(steps: np.ndarray, period: float | np.ndarray, time_step: float, phase_offset: float) -> np.ndarray:
     """Mean anomaly in turns, (steps dt / p + offset / 2 pi) mod 1, float64; `phase_offset` in radians."""
     turns = np.asarray(steps, dtype=np.float64) * time_step / period + phase_offset / exact.TWO_PI
     return turns - np.floor(turns)

@@ -44,6 +44,10 @@ PUBLISHED_TRAIN: tuple[Periods, ...] = (
 PUBLISHED_HELD_OUT: tuple[Periods, ...] = ((1.0, 2.0, 3.0),)
 LONGEST_JOINT_PERIOD = 10**9
 """A joint period of more steps than this is reported as infinite: the periods are incommensurate in practice."""
+MOST_STEPS = 100_000
+"""Largest length and largest start range; positions at all of these steps are kept in memory."""
+MOST_TURNS = 1_000_000
+"""Turns of a moon within the steps a sequence can reach: phases stay exact to 1e-9 turns."""
 
 
 @WORLDS.register("three_moons", "periodic", "continuous")
@@ -52,7 +56,7 @@ class ThreeMoons:
     """Moons on periodic orbits around a planet; the paper's toy world of predictive disentanglement."""
 
     train_periods: tuple[Periods, ...] = PUBLISHED_TRAIN
-    """Tuples of periods, in days, that a training sequence may have; all tuples have one length, the number of moons."""
+    """Tuples of periods, in days, that a training sequence may have; each has one period a moon."""
     held_out_periods: tuple[Periods, ...] = PUBLISHED_HELD_OUT
     """Tuples of periods of the validation sequences."""
     length: int = 800
@@ -87,20 +91,22 @@ class ThreeMoons:
         sizes = {len(periods) for periods in self.train_periods + self.held_out_periods}
         if len(sizes) != 1:
             reject("held_out_periods", "tuples of one length, as in train_periods", sorted(sizes))
-        integer("length", self.length, 2)
+        integer("length", self.length, 2, MOST_STEPS)
+        integer("start_range", self.start_range, 1, MOST_STEPS)
         real("time_step", self.time_step, above=0.0)
-        real("phase_offset", self.phase_offset)
-        integer("start_range", self.start_range, 1, 10**7)
+        real("phase_offset", self.phase_offset, -MOST_TURNS, MOST_TURNS)
         choice("start", self.start, ("shared", "separate"))
         choice("observer", self.observer, ("planet", "moon"))
         choice("mixing", self.mixing, ("none", "orthogonal", "general"))
-        real("noise", self.noise, 0.0)
-        integer("missing_stretches", self.missing_stretches, 0)
-        integer("missing_length", self.missing_length, 1, self.length)
-        if self.eccentricities and len(self.eccentricities) != self.n_moons:
-            reject("eccentricities", f"{self.n_moons} numbers, one a moon, or none", self.eccentricities)
-        for value in self.eccentricities:
-            real("eccentricities", value, 0.0, 0.99)
+        real("noise", self.noise, 0.0, 1e6)
+        integer("missing_stretches", self.missing_stretches, 0, self.length)
+        integer("missing_length", self.missing_length, 1)
+        if self.missing_stretches and self.missing_length > self.length:
+            reject("missing_length", f"at most the length, {self.length}", self.missing_length)
+        object.__setattr__(self, "eccentricities", _checked_eccentricities(self.eccentricities, self.n_moons))
+        fastest = min(min(periods) for periods in self.train_periods + self.held_out_periods)
+        if (self.start_range + self.length) * self.time_step / fastest > MOST_TURNS:
+            reject("time_step", f"at most {MOST_TURNS:,} turns of a moon of period {fastest:g}", self.time_step)
 
     @property
     def n_moons(self) -> int:
@@ -164,7 +170,8 @@ class ThreeMoons:
         if self.noise:
             size = self.length * self.channels
             noise = Stream(seed, self.name, split, "noise").normal(start * size, count * size)
-            rows["observation"] = (rows["observation"] + self.noise * noise.reshape(count, self.length, -1)).astype("f4")
+            noisy = rows["observation"] + self.noise * noise.reshape(count, self.length, self.channels)
+            rows["observation"] = noisy.astype(np.float32)
         if self.missing_stretches:
             rows["mask"] = self._mask(seed, split, start, count)
             rows["observation"][~rows["mask"]] = np.nan
@@ -187,11 +194,14 @@ class ThreeMoons:
         return out
 
     def _mask(self, seed: int, split: str, start: int, count: int) -> np.ndarray:
-        k = self.missing_stretches
+        k, length = self.missing_stretches, self.missing_length
         stream = Stream(seed, self.name, split, "missing")
-        first = stream.below(self.length - self.missing_length + 1, start * k, count * k).reshape(count, k, 1)
-        step = np.arange(self.length)
-        return ~((step >= first) & (step < first + self.missing_length)).any(axis=1)
+        first = stream.below(self.length - length + 1, start * k, count * k).reshape(count, k)
+        begun = np.zeros((count, self.length + 1), dtype=np.int64)
+        row = np.arange(count)[:, None]
+        np.add.at(begun, (row, first), 1)
+        np.add.at(begun, (row, first + length), -1)
+        return begun.cumsum(axis=1)[:, :-1] == 0
 
 
 @dataclass(frozen=True)
@@ -214,7 +224,8 @@ def ground_truth(periods: Periods, time_step: float = 0.0225) -> GroundTruth:
     >>> ground_truth((1.0, 2.0, 3.0)).separate_context, ground_truth((1.0, 2.0, 3.0)).joint_context
     (134, 267)
     """
-    fractions = [Fraction(str(period)) for period in periods]
+    fractions = [Fraction(str(period)) for period in _checked("periods", periods)]
+    real("time_step", time_step, above=0.0)
     denominator = math.lcm(*(fraction.denominator for fraction in fractions))
     joint_days = Fraction(math.lcm(*(int(fraction * denominator) for fraction in fractions)), denominator)
     joint = joint_days / Fraction(str(time_step))
@@ -231,12 +242,19 @@ def ground_truth(periods: Periods, time_step: float = 0.0225) -> GroundTruth:
 def _checked_periods(field: str, lists: object) -> tuple[Periods, ...]:
     if not isinstance(lists, tuple | list) or not lists:
         reject(field, "at least one tuple of periods", lists)
-    checked = []
-    for periods in lists:
-        if not isinstance(periods, tuple | list) or not periods:
-            reject(field, "tuples of at least one period (at least one moon)", periods)
-        checked.append(tuple(real(field, period, above=0.0) for period in periods))
-    return tuple(checked)
+    return tuple(_checked(field, periods) for periods in lists)
+
+
+def _checked(field: str, periods: object) -> Periods:
+    if not isinstance(periods, tuple | list) or not periods:
+        reject(field, "tuples of at least one period (at least one moon)", periods)
+    return tuple(real(field, period, above=0.0) for period in periods)
+
+
+def _checked_eccentricities(values: object, n_moons: int) -> tuple[float, ...]:
+    if not isinstance(values, tuple | list) or len(values) not in (0, n_moons):
+        reject("eccentricities", f"{n_moons} numbers, one a moon, or none", values)
+    return tuple(real("eccentricities", value, 0.0, 0.99) for value in values)
 
 
 @lru_cache(maxsize=1024)

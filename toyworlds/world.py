@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from toyworlds.core.folders import plain
 from toyworlds.core.ragged import Ragged
 from toyworlds.core.registry import Registry
 
@@ -38,6 +39,11 @@ class Column:
         """True when the rows differ in length."""
         return None in self.shape
 
+    @property
+    def fixed(self) -> tuple[int, ...]:
+        """Sizes of the axes that all rows share."""
+        return tuple(axis for axis in self.shape if axis is not None)
+
 
 @runtime_checkable
 class World(Protocol):
@@ -60,5 +66,6 @@ class World(Protocol):
 
 
 def config_of(world: World) -> dict[str, Any]:
-    """Return the world's fields as plain JSON values."""
-    return dataclasses.asdict(world)  # type: ignore[call-overload, no-any-return]
+    """Return the world's fields as plain JSON values; `validate.from_dict` is the inverse."""
+    config: dict[str, Any] = plain(dataclasses.asdict(world))  # type: ignore[call-overload]
+    return config

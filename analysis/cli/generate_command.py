@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -73,16 +73,10 @@ def command_class(world_class: type[World], default: World, presets: dict[str, W
     for split in default.splits():
         rows = DEFAULT_ROWS.get(split, OTHER_ROWS)
         kind = tyro.conf.arg(help=f"Rows of the split {split}; 0 to leave it out.")
-        fields.append((split, _annotated(int, kind), dataclasses.field(default=rows)))
+        fields.append((split, Annotated[int, kind], dataclasses.field(default=rows)))
     options = tyro.conf.arg(name="", help="")
-    fields.append(("world", _annotated(world_class, options), dataclasses.field(default=default)))
+    fields.append(("world", Annotated[world_class, options], dataclasses.field(default=default)))
     command = dataclasses.make_dataclass("Generate", fields, bases=(Command,), frozen=True)
     known = f" Presets (--preset NAME): {', '.join(presets)}." if presets else ""
     command.__doc__ = f"Write a dataset of {default.name} into a folder.{known}"
     return command
-
-
-def _annotated(kind: Any, option: Any) -> Any:
-    from typing import Annotated
-
-    return Annotated[kind, option]

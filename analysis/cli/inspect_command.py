@@ -58,7 +58,9 @@ def describe(data: Dataset, rows: int) -> str:
         shape = " x ".join("any" if axis is None else str(axis) for axis in column.shape) or "one"
         unit = f", {column.unit}" if column.unit else ""
         lines.append(f"  {column.name} ({column.role}, {column.dtype}, {shape}{unit})  {column.description}".rstrip())
-        lines += [f"      {split}[{row}] {_short(sample[column.name], row)}" for row in range(_count(sample, column.name))]
+        lines += [
+            f"      {split}[{row}] {_short(sample[column.name], row)}" for row in range(_count(sample, column.name))
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -49,7 +49,7 @@ def registry_of(kind: str) -> Registry:
 
         return SCORES
     if kind == "studies":
-        from analysis.studies import STUDIES
+        from analysis.studies.catalogue import STUDIES
 
         return STUDIES
     from analysis.cli.need import need

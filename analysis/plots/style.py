@@ -30,7 +30,9 @@ SETTINGS = {
 }
 
 
-def figure(rows: int = 1, columns: int = 1, width: float = 8.0, height: float = 4.0, **options: Any) -> tuple[Figure, Any]:
+def figure(
+    rows: int = 1, columns: int = 1, width: float = 8.0, height: float = 4.0, **options: Any
+) -> tuple[Figure, Any]:
     """Return a figure and its axes in the house style, sizes in inches, drawn without a screen."""
     import matplotlib as mpl
 
@@ -43,10 +45,18 @@ def figure(rows: int = 1, columns: int = 1, width: float = 8.0, height: float = 
     return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
 
 
-def vertical_mark(ax: Axes, x: float, label: str, colour: str = "#57606a") -> None:
-    """Draw a thin dashed line at x with a label along it."""
+def vertical_mark(ax: Axes, x: float, label: str, colour: str = "#57606a", *, turned: bool = True) -> None:
+    """Draw a thin dashed line at x with a label along it, or above it when not `turned`."""
     ax.axvline(x, color=colour, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
     ax.annotate(
-        label, (x, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -2), textcoords="offset points",
-        rotation=90, va="top", ha="left", fontsize=8, color=colour,
+        label,
+        (x, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(3, -2) if turned else (0, 1),
+        textcoords="offset points",
+        rotation=90 if turned else 0,
+        va="top" if turned else "bottom",
+        ha="left" if turned else "center",
+        fontsize=8,
+        color=colour,
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +29,11 @@ body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; } h2 { font-size: 1.3rem; margin: 2.5rem 0 .5rem; }
 p.lead { font-size: 1.12rem; border-left: 4px solid var(--mark); padding: .2rem 0 .2rem 1rem; margin: 1rem 0 1.5rem; }
 figure { margin: 1.25rem 0; } figure img { max-width: 100%; height: auto; }
-figcaption, caption { color: var(--soft); font-size: .92rem; text-align: left; caption-side: bottom; padding-top: .4rem; }
-div.scroll { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .8rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+figcaption, p.note { color: var(--soft); font-size: .92rem; margin: .4rem 0 1.4rem; }
+div.scroll { overflow-x: auto; margin: 1rem 0 0; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: bottom; }
+td { white-space: nowrap; }
 th { border-bottom: 2px solid var(--ink); } th:first-child, td:first-child { text-align: left; }
 pre { background: #f6f8fa; padding: .8rem; overflow-x: auto; font-size: .85rem; }
 details { margin: 1rem 0; } summary { cursor: pointer; color: var(--soft); }
@@ -63,9 +65,9 @@ class Page:
         """Add a table; numbers are shown with three significant digits."""
         cells = "".join(f"<th>{html.escape(name)}</th>" for name in head)
         lines = ["<tr>" + "".join(f"<td>{html.escape(show(value))}</td>" for value in row) + "</tr>" for row in rows]
-        note = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+        note = f'<p class="note">{html.escape(caption)}</p>' if caption else ""
         self._parts.append(
-            f'<div class="scroll"><table>{note}<thead><tr>{cells}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+            f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>{note}'
         )
         return self
 
@@ -119,7 +121,7 @@ def show(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        if value != value:
+        if math.isnan(value):
             return "-"
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
     return str(value)

@@ -1,4 +1,4 @@
-"""S = max_a min_h min(S_phi[h, a(h)], S_psi[h, a(h)]): does each head's key and value map look at one moon alone?
+"""S = max_a min_h min(S_phi[h, a(h)], S_psi[h, a(h)]): each head's maps look at one moon alone.
 
     S_phi[h, m] = |W_phi[h] M restricted to moon m's coordinates|^2 / |W_phi[h] M|^2      Frobenius norms
     S_psi[h, m] = the same share for the value map W_psi
@@ -78,9 +78,7 @@ def ownership(coordinates: int, owner: Sequence[int] | None = None) -> np.ndarra
     return np.eye(max(owner) + 1)[owner]
 
 
-def alignment(
-    key_maps: Any, value_maps: Any, mixing: Any = None, owner: Sequence[int] | None = None
-) -> Alignment:
+def alignment(key_maps: Any, value_maps: Any, mixing: Any = None, owner: Sequence[int] | None = None) -> Alignment:
     """Shares, best assignment and score of the module's equation; leading axes (models, training steps) are kept."""
     key_share, value_share = norm_share(key_maps, mixing, owner), norm_share(value_maps, mixing, owner)
     if key_share.shape != value_share.shape:
@@ -108,7 +106,14 @@ def alignment_score(
 
 
 def alignment_null(
-    heads: int, moons: int, *, width: int = 2, structure: str = "complex", mixing: Any = None, seed: int = 0, n: int = 1000
+    heads: int,
+    moons: int,
+    *,
+    width: int = 2,
+    structure: str = "complex",
+    mixing: Any = None,
+    seed: int = 0,
+    n: int = 1000,
 ) -> np.ndarray:
     """Scores (n,) of random maps, which know nothing of the moons: the null that a trained model's score is held to.
 

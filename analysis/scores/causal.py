@@ -1,4 +1,4 @@
-"""E[u, m] = mean over samples of |P_m U (y_u - y)|^2: what changes in factor m's prediction when unit u is taken away?
+"""E[u, m] = mean over samples of |P_m U (y_u - y)|^2: what unit u does for factor m's prediction.
 
 y is the prediction of the whole model, y_u the prediction after an intervention on unit u: its output removed, or its
 memories replaced by those of another sequence. U (coordinates, channels) undoes a known mixing of the observation (the
@@ -45,9 +45,7 @@ class CausalAlignment:
     mean_share: float
 
 
-def effect_matrix(
-    baseline: Any, changed: Any, unmix: Any = None, owner: Sequence[int] | None = None
-) -> np.ndarray:
+def effect_matrix(baseline: Any, changed: Any, unmix: Any = None, owner: Sequence[int] | None = None) -> np.ndarray:
     """E[u, m], the mean squared change, shape (units, factors), in squared units of the prediction.
 
     `baseline` (..., channels), `changed` (units, ..., channels), `unmix` (coordinates, channels) or None; `owner[c]`
@@ -97,9 +95,7 @@ def causal_alignment(effect: Any) -> CausalAlignment:
 
 
 @SCORES.register("causal_alignment", "predictions")
-def causal_alignment_score(
-    baseline: Any, changed: Any, unmix: Any = None, owner: Sequence[int] | None = None
-) -> float:
+def causal_alignment_score(baseline: Any, changed: Any, unmix: Any = None, owner: Sequence[int] | None = None) -> float:
     """max_a min_u share[u, a(u)]: taking a unit away changes the prediction of one factor alone.
 
     Arguments as in :func:`effect_matrix`. Range [0, 1]; 1 when every unit moves one factor and no two units the same

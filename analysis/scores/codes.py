@@ -22,7 +22,7 @@ from analysis.arrays import finite
 from toyworlds.core.validate import reject
 
 RANK_TOLERANCE = 1e-9
-"""Singular values below this share of a group's largest (or of its mean's size) count as 0."""
+"""Singular values below this share of a group's largest, or of a thousandth of its entries' size, count as 0."""
 
 
 def phase_targets(turns: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""D = sum_u rho_u (1 - H_F(P_u)), C = mean_j (1 - H_U(Q_j)), I = mean_j R2_j: disentanglement, completeness, and how much.
+"""D = sum_u rho_u (1 - H_F(P_u)), C = mean_j (1 - H_U(Q_j)), I = mean_j R2_j: the DCI scores.
 
     R[u, j]        importance of unit u for factor j, below
     P_u            R[u, :] / sum_j R[u, j]      H_F its entropy, logarithm to base F, the number of factors
@@ -6,8 +6,9 @@
     rho_u          sum_j R[u, j] / sum R        a unit that predicts nothing does not count
     R2_j           adjusted R^2 of factor j regressed on all units
 
-The paper reads R off a lasso on scalar codes. Here a code is a vector, so R comes from a group lasso with a small ridge:
-factor Y (standardised) on the orthonormal bases Q_u of all units (`analysis.scores.codes`),
+D is disentanglement (each unit predicts one factor), C completeness (each factor is predicted by one unit), I
+informativeness. The paper reads R off a lasso on scalar codes. Here a code is a vector, so R comes from a group lasso
+with a small ridge, factor Y (standardised) on the orthonormal bases Q_u of all units (`analysis.scores.codes`),
 
     min_B  1/2n |Y - sum_u Q_u B_u|^2 + sum_u t_u |B_u| + r/2 sum_u |B_u|^2,    R[u, j] = |B_u|
 
@@ -25,6 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -100,7 +102,7 @@ def dci_informativeness_score(codes: Any, factors: Any) -> float:
     """mean_j R2_j: how much of the factors a linear map of all units explains.
 
     Range [0, 1]; 1 when every factor is a linear function of the codes. Chance level: 0 in the mean before negative
-    values are cut, so below sqrt(columns) / n after. Permutation null: `analysis.scores.null`.
+    values are cut, about 1 / n after, for n rows and six columns. Permutation null: `analysis.scores.null`.
     Reference: Eastwood and Williams, ICLR 2018, section 2 (there as an error, lower is better).
     """
     return dci(codes, factors).informativeness
@@ -117,16 +119,18 @@ def _importance(bases: Sequence[np.ndarray], target: np.ndarray) -> np.ndarray:
     """|B_u| of the module's group lasso, shape (units,)."""
     n = len(target)
     edges = np.cumsum([0, *(basis.shape[1] for basis in bases)])
-    blocks = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    blocks = [slice(a, b) for a, b in pairwise(edges)]
     columns = np.concatenate(list(bases), axis=1)
     gram, moment = columns.T @ columns / n, columns.T @ standardised(target) / n
     weights = np.zeros_like(moment)
-    for _ in range(MAX_SWEEPS):
-        before = weights.copy()
+    change, sweeps = np.inf, 0
+    while change > TOLERANCE:
+        before, sweeps = weights.copy(), sweeps + 1
         for block in blocks:
             gradient = moment[block] - gram[block] @ weights + weights[block]
             norm, limit = float(np.linalg.norm(gradient)), THRESHOLD * math.sqrt((block.stop - block.start) / n)
             weights[block] = gradient * max(0.0, 1.0 - limit / norm) / (1.0 + RIDGE) if norm > 0 else 0.0
-        if np.abs(weights - before).max(initial=0.0) < TOLERANCE:
-            return np.array([np.linalg.norm(weights[block]) for block in blocks])
-    reject("codes", f"units distinct enough for {MAX_SWEEPS} sweeps of the group lasso", f"{len(bases)} units")
+        change = np.abs(weights - before).max(initial=0.0)
+        if sweeps == MAX_SWEEPS:
+            reject("codes", f"units distinct enough for {sweeps} sweeps of the group lasso", f"{len(bases)} units")
+    return np.array([np.linalg.norm(weights[block]) for block in blocks])

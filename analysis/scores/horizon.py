@@ -1,12 +1,12 @@
-"""c* = min { c : error(c') < threshold for all measured c' >= c }: from which context length on does a model predict?
+"""c* = min { c : error(c') < threshold for all measured c' >= c }: the context length from which on a model predicts.
 
     context    1     50    100   134   200   267   400
     error     0.9   0.7   0.4   0.05  0.01  0.01  0.01      threshold 0.1: c* = 134
 
 An ideal predictor that treats every factor alone has c* = slowest, the longest single period; one that only knows joint
-configurations has c* = joint, the period after which all factors return together (`toyworlds.three_moons.ground_truth`).
-A dip below the threshold that does not last does not count. Where the last measured error is not below the
-threshold, c* is infinite.
+configurations has c* = joint, the period after which all factors return together (`ground_truth` of
+`toyworlds.three_moons`). A dip below the threshold that does not last does not count. Where the last measured error is
+not below the threshold, c* is infinite.
 
 Reference: Zhang et al., Memory Mosaics, ICLR 2025, arXiv 2405.06394, section 4 (the two astronomers).
 """
@@ -44,14 +44,12 @@ def horizon(errors: Any, threshold: float, contexts: Any = None) -> float | np.n
 
 
 @SCORES.register("horizon", "errors")
-def horizon_score(
-    errors: Any, threshold: float, slowest: float, contexts: Any = None
-) -> float | np.ndarray:
+def horizon_score(errors: Any, threshold: float, slowest: float, contexts: Any = None) -> float | np.ndarray:
     """min(1, slowest / c*): the slowest factor's period over the context that the model needs.
 
     Arguments as in :func:`horizon`; `slowest` in steps. Range [0, 1]: 1 for an ideal predictor of separate factors,
-    slowest / joint for an ideal predictor of joint configurations, 0 when the error never stays below the threshold,
-    which is also the chance level (noise errs at every length). Permutation null: :func:`horizon_null`.
+    slowest / joint for an ideal predictor of joint configurations, 0 when the error never stays below the threshold.
+    Chance level: 0, as noise errs at every length. Permutation null: :func:`horizon_null`.
 
     Reference: arXiv 2405.06394, section 4.
     """
@@ -72,9 +70,9 @@ def horizon_null(
 def horizon_label(steps: float, slowest: float, joint: float, tolerance: float = 0.1) -> str:
     """Place a horizon against the two ideal predictors: one of `LABELS`.
 
-    "separate" up to (1 + tolerance) slowest, "between" below joint, "joint" up to (1 + tolerance) joint, "later" beyond,
-    "never" when infinite. `joint` may be infinite (incommensurate periods); it must exceed (1 + tolerance) slowest, or
-    the two predictors cannot be told apart.
+    "separate" up to (1 + tolerance) slowest, "between" below joint, "joint" up to (1 + tolerance) joint, "later"
+    beyond, "never" when infinite. `joint` may be infinite (incommensurate periods); it must exceed (1 + tolerance)
+    slowest, or the two predictors cannot be told apart.
     """
     slowest, tolerance = real("slowest", slowest, above=0.0), real("tolerance", tolerance, 0.0)
     if math.isnan(steps) or steps < 0:

@@ -1,4 +1,4 @@
-"""p = (1 + #{null scores >= observed}) / (1 + n): is a score above what codes unrelated to the factors give?
+"""p = (1 + #{null scores >= observed}) / (1 + n): a score against codes unrelated to the factors.
 
 The null keeps the codes and the factors, and breaks their relation: blocks of `block` consecutive rows of the factors
 are put in random order. With block = 1 rows are exchangeable; rows from a time series need blocks as long as its

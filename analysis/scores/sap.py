@@ -1,4 +1,4 @@
-"""SAP = mean_j (R2[u1, j] - R2[u2, j]): is a factor predicted by one unit alone?
+"""SAP = mean_j (R2[u1, j] - R2[u2, j]): each factor is predicted by one unit alone.
 
 R2[u, j] is the adjusted R^2 of factor j regressed on unit u alone (`analysis.scores.codes`); u1 and u2 are the best two
 units for factor j. The paper's codes are scalars and its R^2 a squared correlation; here both unit and factor are

@@ -5,7 +5,8 @@
 With one decay a a head this is the paper's leaky average without the factor 1 - exp(-a), which unit norm cancels;
 with one a step and a head it is the gated key of Memory Mosaics v2. Any a >= 0; a = 0 sums.
 
-Shapes: x (batch, T, head, width), decay (head,) or (batch, T, head); the result has the shape and dtype of x.
+Shapes: x (batch, T, head, width), decay (head,) or (batch, T, head), one dtype; the result has the shape and dtype of
+x, under autocast too.
 
 A sequence is cut into chunks of C steps. Inside a chunk y = D x with the triangular matrix
 D_{ij} = exp(-(a_{j+1} + ... + a_i)); what a chunk hands on is its last y, and those last y of all chunks obey the
@@ -35,7 +36,8 @@ def leaky_average(x: Tensor, decay: Tensor) -> Tensor:
         reject("x", "a tensor (batch, time, head, width)", tuple(x.shape))
     if decay.shape not in ((x.shape[2],), tuple(x.shape[:3])):
         reject("decay", f"shape {(x.shape[2],)} or {tuple(x.shape[:3])}", tuple(decay.shape))
-    return _scan(x, decay)
+    with torch.autocast(x.device.type, enabled=False):
+        return _scan(x, decay)
 
 
 def reference(x: Tensor, decay: Tensor) -> Tensor:

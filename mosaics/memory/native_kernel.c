@@ -1,16 +1,19 @@
 /* Strictly causal retrieval for small widths on CPU, forward and backward; plain C with GCC / Clang vectors.
 
-     out_T = sum_{t < T} w_Tt v_t,   w_Tt = e_Tt / sum_u e_Tu,   e_Tt = 2^(s_Tt - top_T),   top_T = max_t s_Tt
+     out_T = sum_{t < T} w_Tt v_t,   w_Tt = e_Tt / sum_u e_Tu,   e_Tt = 2^(s_Tt - top_T)
+     top_T = max_{t < T} s_Tt
 
-     s_Tt = scale (q_T . k_t + b_t),   b_t = -|k_t|^2 / 2 (gaussian) or 0 (dot),   scale = (2 beta or beta) / ln 2
+     s_Tt = scale (q_T . k_t + b_t),   b_t = -|k_t|^2 / 2 (gaussian) or 0 (dot)
+     scale = 2 beta / ln 2 (gaussian) or beta / ln 2 (dot)
 
-   Compiled once for each (REAL, KEY, VALUE): the element type and the two widths are constants, so every loop over
-   a width unrolls. The lanes of a vector are stored pairs t; ROWS steps T share each load of a block of pairs.
+   Compiled once for each (REAL, KEY, VALUE): the element type and the two widths are constants, so every loop
+   over a width unrolls. The lanes of a vector are stored pairs t; ROWS steps T share each load of a block.
 
-   Layout: query, key (items, length, KEY), value, out (items, length, VALUE), top and inverse = 1 / sum (items,
-   length), scale and slope (items), all contiguous. An item is one memory of one sequence; items run in parallel, each
-   by one thread in one order, so the result does not depend on the number of threads. NaN and inf spread as in
-   the equations; pairs t >= T never reach step T, NaN or not. Both functions return 0, or 1 when out of memory.
+   Layout: query, key (items, length, KEY), value, out (items, length, VALUE), top and inverse = 1 / sum
+   (items, length), scale and slope (items), all contiguous. An item is one memory of one sequence; items run in
+   parallel, each by one thread in one order, so the result does not depend on the number of threads. NaN and
+   inf spread as in the equations; pairs t >= T never reach step T, NaN or not. Both functions return 0, or 1
+   when out of memory.
 */
 
 #include <float.h>
@@ -23,10 +26,11 @@ typedef int64_t word;
 #define MANTISSA 52
 #define BIAS 1023
 #define LOWEST (-DBL_MAX)
-#define COEFFICIENTS                                                                                              \
-    1.0, 0.69314718055994569675, 0.24022650695910098006, 0.055504108664790394528, 0.0096181291076070026171,       \
-        0.001333355815343996974, 0.00015403530441571850099, 1.525272738518977478e-5, 1.3215442675452855182e-6,    \
-        1.0180647660573069343e-7, 7.0725703945407994337e-9, 4.0780717860928704165e-10
+#define COEFFICIENTS                                                                                        \
+    1.0, 0.69314718055994569675, 0.24022650695910098006, 0.055504108664790394528, 0.0096181291076070026171, \
+        0.001333355815343996974, 0.00015403530441571850099, 1.525272738518977478e-5,                        \
+        1.3215442675452855182e-6, 1.0180647660573069343e-7, 7.0725703945407994337e-9,                       \
+        4.0780717860928704165e-10
 #define DEGREE 11
 #else
 typedef float real;
@@ -34,8 +38,8 @@ typedef int32_t word;
 #define MANTISSA 23
 #define BIAS 127
 #define LOWEST (-FLT_MAX)
-#define COEFFICIENTS                                                                                              \
-    1.0f, 0.6931469775998929f, 0.24022242085605758f, 0.05550733743906445f, 0.009671512635223048f,                 \
+#define COEFFICIENTS                                                                              \
+    1.0f, 0.6931469775998929f, 0.24022242085605758f, 0.05550733743906445f, 0.009671512635223048f, \
         0.0013264726850924528f
 #define DEGREE 5
 #endif
@@ -49,10 +53,8 @@ typedef int32_t word;
 #endif
 
 #define LANES ((int)(BYTES / sizeof(real)))
-#define WIDTH (KEY + 1 + VALUE) /* a packed block: KEY vectors of keys, one of b, VALUE of values */
-#ifndef ROWS
-#define ROWS 4
-#endif
+#define WIDTH (KEY + 1 + VALUE)       /* a packed block: KEY vectors of keys, one of b, VALUE of values */
+#define ROWS (LANES < 4 ? LANES : 4)  /* divides LANES: the steps of one group end in one block */
 #define LN2 0.69314718055994530942
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 16")
@@ -64,20 +66,17 @@ INLINE vec fill(real x) { return x - (vec){0}; }
 
 INLINE vec pick(mask take, vec yes, vec no) { return (vec)((take & (mask)yes) | (~take & (mask)no)); }
 
-INLINE vec larger(vec a, vec b)
-{
-    vec result;
-    for (int lane = 0; lane < LANES; lane++) result[lane] = a[lane] > b[lane] ? a[lane] : b[lane];
-    return result;
-}
+INLINE vec larger(vec a, vec b) { return pick(a > b, a, b); } /* b where either is NaN */
 
-/* 2^x for x <= 0: x = n + f, |f| <= 1/2, minimax polynomial in f, n placed in the exponent. The sum with `magic`
-   rounds x to n and leaves n + BIAS in the low bits; x below -BIAS counts as -BIAS, whose exponent bits mean 0. */
+/* 2^x for x <= 0: x = n + f, |f| <= 1/2, minimax polynomial in f (relative error below 1e-7, or 2e-17 in
+   double), n placed in the exponent. The sum with `magic` rounds x to n and leaves n + BIAS in the low bits.
+   x below -BIAS / 2 counts as -BIAS, whose exponent bits mean 0: a weight under 2^-63 of the largest changes no sum, and
+   its products in the backward pass would be denormal numbers, which processors handle a hundred times slower. */
 INLINE vec exp2_negative(vec x)
 {
     static const real coefficient[DEGREE + 1] = {COEFFICIENTS};
     const vec magic = fill((real)((word)3 << (MANTISSA - 1)) + BIAS);
-    x = larger(fill(-BIAS), x);
+    x = pick(x < -BIAS / 2, fill(-BIAS), x);
     vec shifted = x + magic;
     vec fraction = x - (shifted - magic);
     vec power = fill(coefficient[DEGREE]);
@@ -136,7 +135,8 @@ INLINE vec score(const vec *pairs, const vec *query)
     return s;
 }
 
-/* Pass 1 over one block: scores to `scores`, running maxima to `top`. */
+/* Pass 1 over one block: scores to `scores`, running maxima to `top`. `seen` is given for the block that the
+   steps stand in and marks the pairs before each of them. */
 INLINE void score_rows(const vec *pairs, const vec *query, vec *scores, vec *top, const mask *seen)
 {
     UNROLL for (int r = 0; r < ROWS; r++) {
@@ -147,7 +147,7 @@ INLINE void score_rows(const vec *pairs, const vec *query, vec *scores, vec *top
     }
 }
 
-/* Pass 2 over one block: sums of e and of e v; WIDE = VALUE + 1 sums a row. */
+/* Pass 2 over one block: sums of e v and of e, VALUE + 1 vectors a row. */
 INLINE void average_rows(const vec *pairs, const vec *scores, const vec *top, vec *sums, const mask *seen)
 {
     UNROLL for (int r = 0; r < ROWS; r++) {
@@ -160,8 +160,8 @@ INLINE void average_rows(const vec *pairs, const vec *scores, const vec *top, ve
     }
 }
 
-static void forward_item(long length, const real *query, real scale, const vec *packed, vec *scores, real *out,
-                         real *top_out, real *inverse_out)
+static void forward_item(long length, const real *query, real scale, const vec *packed, vec *scores,
+                         real *out, real *top_out, real *inverse_out)
 {
     for (long first = 0; first < length; first += ROWS) {
         vec q[ROWS * KEY], top[ROWS], sums[ROWS * (VALUE + 1)];
@@ -198,40 +198,49 @@ int forward(long items, long length, int gaussian, int threads, const real *quer
 #pragma omp for schedule(dynamic)
         for (long i = 0; i < items; i++) {
             if (!packed) {
+#pragma omp atomic write
                 failed = 1;
                 continue;
             }
             long at = i * length;
             pack(length, key + at * KEY, value + at * VALUE, scale[i], gaussian, packed);
-            forward_item(length, query + at * KEY, scale[i], packed, packed + blocks * WIDTH, out + at * VALUE,
-                         top + at, inverse + at);
+            forward_item(length, query + at * KEY, scale[i], packed, packed + blocks * WIDTH,
+                         out + at * VALUE, top + at, inverse + at);
         }
         free(packed);
     }
     return failed;
 }
 
-/* One block of the backward pass. With g = dOut / sum and delta = out . g, ds = e (g . v - delta) is the gradient of the
-   score: dq += ds k for each row; dk += ds q, db += ds, dv += e g for each pair. */
+/* One block of the backward pass. With g = dOut / sum and delta = out . g, ds = e (g . v - delta) is the
+   gradient of the score: dq += ds k for each row; dk += ds q, db += ds, dv += e g for each pair. */
 INLINE void backward_rows(const vec *pairs, vec *gradient, const vec *query, const vec *top, const vec *g,
                           const vec *delta, vec *dq, const mask *seen)
 {
+    vec e[ROWS], ds[ROWS];
     UNROLL for (int r = 0; r < ROWS; r++) {
-        vec e = exp2_negative(score(pairs, query + r * KEY) - top[r]);
         vec slope = -delta[r];
         UNROLL for (int c = 0; c < VALUE; c++) slope += g[r * VALUE + c] * pairs[KEY + 1 + c];
-        vec ds = e * slope;
-#define ADD(target, term) target += seen ? pick(seen[r], term, fill(0)) : (term)
-        UNROLL for (int c = 0; c < KEY; c++) ADD(dq[r * KEY + c], ds * pairs[c]);
-        UNROLL for (int c = 0; c < KEY; c++) ADD(gradient[c], ds * query[r * KEY + c]);
-        ADD(gradient[KEY], ds);
-        UNROLL for (int c = 0; c < VALUE; c++) ADD(gradient[KEY + 1 + c], e * g[r * VALUE + c]);
-#undef ADD
+        e[r] = exp2_negative(score(pairs, query + r * KEY) - top[r]);
+        ds[r] = e[r] * slope;
+        if (seen) e[r] = pick(seen[r], e[r], fill(0)), ds[r] = pick(seen[r], ds[r], fill(0));
+        gradient[KEY] += ds[r];
     }
+#define ADD(target, term) target += seen ? pick(seen[r], term, fill(0)) : (term)
+    UNROLL for (int c = 0; c < KEY; c++)
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            ADD(gradient[c], ds[r] * query[r * KEY + c]);
+            ADD(dq[r * KEY + c], ds[r] * pairs[c]);
+        }
+    UNROLL for (int c = 0; c < VALUE; c++)
+        UNROLL for (int r = 0; r < ROWS; r++) ADD(gradient[KEY + 1 + c], e[r] * g[r * VALUE + c]);
+#undef ADD
 }
 
+/* Sums of one item to `gradient` and dquery; returns sum_T q_T . sum_t ds_Tt k_t. */
 static double backward_item(long length, const real *query, real scale, const vec *packed, vec *gradient,
-                            const real *out, const real *top_in, const real *inverse, const real *dout, real *dquery)
+                            const real *out, const real *top_in, const real *inverse, const real *dout,
+                            real *dquery)
 {
     double slope = 0;
     for (long first = 0; first < length; first += ROWS) {
@@ -263,7 +272,7 @@ static double backward_item(long length, const real *query, real scale, const ve
     return slope;
 }
 
-/* Gradients of one item from the sums over rows; returns sum_t b_t db_t. */
+/* Gradients of one item from the sums of `gradient`; returns sum_t b_t db_t. */
 static double unpack(long length, const real *key, real scale, int gaussian, const vec *gradient, real *dkey,
                      real *dvalue)
 {
@@ -282,7 +291,7 @@ static double unpack(long length, const real *key, real scale, int gaussian, con
     return slope;
 }
 
-/* slope is the gradient of (scale ln 2), one number an item. */
+/* slope is the gradient of scale ln 2, one number an item. */
 int backward(long items, long length, int gaussian, int threads, const real *query, const real *key,
              const real *value, const real *scale, const real *out, const real *top, const real *inverse,
              const real *dout, real *dquery, real *dkey, real *dvalue, real *slope)
@@ -296,14 +305,15 @@ int backward(long items, long length, int gaussian, int threads, const real *que
 #pragma omp for schedule(dynamic)
         for (long i = 0; i < items; i++) {
             if (!packed) {
+#pragma omp atomic write
                 failed = 1;
                 continue;
             }
             long at = i * length;
             pack(length, key + at * KEY, value + at * VALUE, scale[i], gaussian, packed);
             for (long n = 0; n < blocks * WIDTH; n++) gradient[n] = fill(0);
-            slope[i] = backward_item(length, query + at * KEY, scale[i], packed, gradient, out + at * VALUE, top + at,
-                                     inverse + at, dout + at * VALUE, dquery + at * KEY);
+            slope[i] = backward_item(length, query + at * KEY, scale[i], packed, gradient, out + at * VALUE,
+                                     top + at, inverse + at, dout + at * VALUE, dquery + at * KEY);
             slope[i] += unpack(length, key + at * KEY, scale[i], gaussian, gradient, dkey + at * KEY,
                                dvalue + at * VALUE);
         }

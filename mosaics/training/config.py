@@ -87,5 +87,10 @@ class TrainConfig:
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of update `step`, 0 .. steps - 1."""
         return learning_rate(
-            self.schedule, step, self.steps, self.learning_rate, self.final_learning_rate, self.warmup_steps
+            self.schedule,
+            step,
+            self.steps,
+            first=self.learning_rate,
+            final=self.final_learning_rate,
+            warmup=self.warmup_steps,
         )

@@ -63,16 +63,19 @@ class RunFolder:
     """The folder of a run that is under way."""
 
     def __init__(self, path: str | Path, identity: dict[str, Any]) -> None:
-        """Make the folder, or open it if it holds the run `identity`; anything else there is a DataError."""
+        """Make the folder, or open it if it holds the run `identity`; anything else there is a DataError.
+
+        A folder that holds no more than options, because a run failed before its first step, is made anew.
+        """
         self.path = Path(path)
         self.metrics = self.path / "metrics.jsonl"
         self.length, self.hash = 0, hashlib.sha256()
         identity = json.loads(json.dumps(identity))
         config = self.path / "config.json"
-        if config.exists():
+        if config.exists() and any(file.name != "config.json" for file in self.path.iterdir()):
             _same(config, folders.read_json(config, "the options of a run"), identity)
-        elif self.path.exists() and (not self.path.is_dir() or any(_foreign(self.path))):
-            raise DataError(f"{self.path}: expected an empty folder or a run's; found no config.json in it")
+        elif self.path.exists() and (not self.path.is_dir() or _foreign(self.path)):
+            raise DataError(f"{self.path}: expected a new place, an empty folder or a run's; found no config.json")
         else:
             self.path.mkdir(parents=True, exist_ok=True)
             folders.write_json(config, identity)
@@ -128,7 +131,8 @@ def _digest(value: dict[str, Any]) -> str:
 
 def _foreign(path: Path) -> list[Path]:
     """Files of `path` but those that a kill before the first write can have left."""
-    return [file for file in path.iterdir() if not file.name.startswith(".config.json.")]
+    ours = ("config.json", ".config.json.")
+    return [file for file in path.iterdir() if not file.name.startswith(ours)]
 
 
 def _same(file: Path, found: Any, expected: Any, place: str = "") -> None:
@@ -136,7 +140,7 @@ def _same(file: Path, found: Any, expected: Any, place: str = "") -> None:
     if isinstance(found, dict) and isinstance(expected, dict) and found.keys() == expected.keys():
         for key in expected:
             _same(file, found[key], expected[key], f"{place}.{key}" if place else key)
-    elif found != expected or type(found) is not type(expected):
+    elif found != expected:
         raise DataError(f"{file}: holds another run; {place or 'config'}: expected {expected!r}; got {found!r}")
 
 

@@ -16,7 +16,7 @@ import math
 SCHEDULES = ("constant", "linear", "cosine")
 
 
-def learning_rate(schedule: str, step: int, steps: int, first: float, final: float, warmup: int = 0) -> float:
+def learning_rate(schedule: str, step: int, steps: int, *, first: float, final: float, warmup: int = 0) -> float:
     """Return the learning rate of update `step`.
 
     >>> learning_rate("linear", 250, 500, first=1e-2, final=0.0)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -9,47 +10,53 @@ from scipy.optimize import linprog
 
 from regbench.ngram import NGram
 from regbench.oracle import StateOracle
+from regbench.suites import RegBench
 from toyworlds.core.validate import InputError
+
+
+@dataclass(frozen=True)
+class Law:
+    symbols: int
+    sizes: list[int]
+    edges: tuple[int, int]
+    numbers: list[int]
+    with_targets: bool = True
 
 
 def state_choices(alphabet, edges, targets):
     """(probability, {symbol: target}) of one state's edges; targets=None leaves the targets out."""
-    for d in range(1, edges + 1):
+    low, high = edges
+    for d in range(low, high + 1):
         sets = list(itertools.combinations(alphabet, d))
         for chosen in sets:
             ways = [None] if targets is None else list(itertools.permutations(targets, d))
             for way in ways:
                 yield (
-                    1 / (edges * len(sets) * len(ways)),
+                    1 / ((high - low + 1) * len(sets) * len(ways)),
                     dict.fromkeys(chosen) if way is None else dict(zip(chosen, way, strict=True)),
                 )
 
 
-def enumerate_posterior(text, states, symbols, sizes, edges, numbers, with_targets):
+def enumerate_posterior(text, states, law):
     """Posterior over the law of the present state: {tuple of allowed symbols: probability}, by brute force.
 
     text and states are one string's tokens and the states 0, q_1, q_2 .. along it (one more than tokens).
     """
     posterior: dict[tuple[int, ...], float] = {}
-    for number in numbers:
+    for number in law.numbers:
         if max(states) >= number:
             continue
-        for size in sizes:
-            alphabets = list(itertools.combinations(range(1, symbols + 1), size))
+        for size in law.sizes:
+            alphabets = list(itertools.combinations(range(1, law.symbols + 1), size))
             for alphabet in alphabets:
-                each = [
-                    list(
-                        state_choices(
-                            alphabet, edges, [t for t in range(number) if t != q] if with_targets else None
-                        )
-                    )
-                    for q in range(number if with_targets else max(states) + 1)
-                ]
+                others = [[t for t in range(number) if t != q] for q in range(number)]
+                counted = others if law.with_targets else [None] * (max(states) + 1)
+                each = [list(state_choices(alphabet, law.edges, targets)) for targets in counted]
                 for automaton in itertools.product(*each):
-                    weight = math.prod(p for p, _ in automaton) / (len(alphabets) * len(sizes) * len(numbers))
+                    weight = math.prod(p for p, _ in automaton) / (len(alphabets) * len(law.sizes) * len(law.numbers))
                     for t, token in enumerate(text):
                         out = automaton[states[t]][1]
-                        if token not in out or (with_targets and out[token] != states[t + 1]):
+                        if token not in out or (law.with_targets and out[token] != states[t + 1]):
                             weight = 0.0
                             break
                         weight /= len(out)
@@ -72,49 +79,48 @@ def least_l1(posterior, symbols):
     return linprog(cost, A_ub=upper, b_ub=bound, A_eq=equal, b_eq=[1.0]).fun
 
 
-def check_rows(text, states, symbols, sizes, edges, numbers, with_targets):
-    oracle = StateOracle(min_alphabet=min(sizes), max_alphabet=max(sizes), max_edges=edges)
+def check_rows(text, states, law):
+    symbols = law.symbols
+    oracle = StateOracle(min(law.sizes), max(law.sizes), *law.edges)
     rows = {
-        objective: oracle.predict(
-            np.array([text]), np.array([states[1:]]), symbols + 2, objective=objective
-        )[0, :, 1:-1]
+        objective: oracle.predict(np.array([text]), np.array([states[1:]]), symbols + 2, objective=objective)[
+            0, :, 1:-1
+        ]
         for objective in ("cross_entropy", "dfa_accuracy", "total_variation")
     }
     for i in range(len(text)):
-        posterior = enumerate_posterior(
-            text[: i + 1], states[: i + 2], symbols, sizes, edges, numbers, with_targets
-        )
-        truth = {law: np.isin(np.arange(1, symbols + 1), law) / len(law) for law in posterior}
-        mean = sum(p * truth[law] for law, p in posterior.items())
+        posterior = enumerate_posterior(text[: i + 1], states[: i + 2], law)
+        truth = {allowed: np.isin(np.arange(1, symbols + 1), allowed) / len(allowed) for allowed in posterior}
+        mean = sum(p * truth[allowed] for allowed, p in posterior.items())
         np.testing.assert_allclose(rows["cross_entropy"][i], mean, rtol=0, atol=1e-12)
-        inclusion = sum(p * (truth[law] > 0) for law, p in posterior.items())
+        inclusion = sum(p * (truth[allowed] > 0) for allowed, p in posterior.items())
         assert inclusion[rows["dfa_accuracy"][i].argmax()] == pytest.approx(inclusion.max(), abs=1e-12)
-        reached = sum(p * np.abs(rows["total_variation"][i] - truth[law]).sum() for law, p in posterior.items())
+        reached = sum(p * np.abs(rows["total_variation"][i] - truth[allowed]).sum() for allowed, p in posterior.items())
         assert rows["total_variation"][i].sum() == pytest.approx(1.0, abs=1e-12)
         assert reached == pytest.approx(least_l1(posterior, symbols), abs=1e-9)
 
 
 def test_equals_enumeration_of_whole_automata():
     # 3 symbols, alphabets of 2 or 3, 3 states, 1 or 2 edges: 2,376 automata, targets and all
-    check_rows([1, 2, 1, 1, 3, 2, 1], [0, 1, 2, 0, 1, 0, 2, 0], 3, [2, 3], 2, [3], with_targets=True)
+    check_rows([1, 2, 1, 1, 3, 2, 1], [0, 1, 2, 0, 1, 0, 2, 0], Law(3, [2, 3], (1, 2), [3]))
 
 
 def test_number_of_states_and_targets_do_not_matter():
     # 3 or 4 states, told apart by name: state 3 occurs, so there must be 4; the symbols' law is the same
-    check_rows([2, 1, 1, 2], [0, 1, 0, 3, 2], 2, [2], 2, [3, 4], with_targets=True)
+    check_rows([2, 1, 1, 2], [0, 1, 0, 3, 2], Law(2, [2], (1, 2), [3, 4]))
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_equals_enumeration_of_edges(seed):
+@pytest.mark.parametrize(("seed", "low"), [(0, 1), (1, 1), (2, 1), (3, 2), (4, 3)])
+def test_equals_enumeration_of_edges(seed, low):
     # 5 symbols, alphabets of 3 to 5, up to 3 edges, 3 states; texts drawn from the law, targets left out
     rng = np.random.default_rng(seed)
     alphabet = rng.permutation(5)[: rng.integers(3, 6)] + 1
-    out = [rng.permutation(alphabet)[: rng.integers(1, 4)] for _ in range(3)]
+    out = [rng.permutation(alphabet)[: rng.integers(low, 4)] for _ in range(3)]
     states, text = [0], []
     for _ in range(7):
         text.append(int(rng.choice(out[states[-1]])))
         states.append(int(rng.integers(3)))
-    check_rows(text, states, 5, [3, 4, 5], 3, [3], with_targets=False)
+    check_rows(text, states, Law(5, [3, 4, 5], (low, 3), [3], with_targets=False))
 
 
 def test_first_rows_by_hand():
@@ -147,10 +153,11 @@ def draw_problem(rng, strings, states=12):
         edges.append(list(zip(rng.permutation(alphabet)[:d].tolist(), others.tolist(), strict=True)))
     text, state, truth = [], [], []
     for s in range(strings):
-        q = 0
-        for token in [19] * (s > 0) + [None] * int(rng.integers(1, 50)):
-            if token is None:
-                token, q = edges[q][rng.integers(len(edges[q]))]
+        steps = [(19, 0)] * (s > 0)
+        for _ in range(int(rng.integers(1, 50))):
+            q = steps[-1][1] if steps else 0
+            steps.append(edges[q][rng.integers(len(edges[q]))])
+        for token, q in steps:
             text.append(token)
             state.append(q)
             row = np.zeros(20)
@@ -166,12 +173,15 @@ def test_no_learner_beats_it():
         text, state, truth = draw_problem(rng, 6)
         tokens, states = np.array([text]), np.array([state])
         learner = NGram(3, "witten-bell").predict(tokens)[0]
-        best = {o: oracle.predict(tokens, states, objective=o)[0] for o in
-                ("cross_entropy", "dfa_accuracy", "total_variation")}
+        best = {
+            o: oracle.predict(tokens, states, objective=o)[0]
+            for o in ("cross_entropy", "dfa_accuracy", "total_variation")
+        }
         row = np.arange(len(text))
-        ratio = np.log(best["cross_entropy"][:, 1:-1] / learner[:, 1:-1])
-        gap.append((truth[:, 1:-1] * ratio).sum(axis=1).mean())
-        miss.append((truth[row, best["dfa_accuracy"].argmax(1)] > 0).mean() - (truth[row, learner.argmax(1)] > 0).mean())
+        allowed = truth > 0
+        gap.append(np.sum(truth[allowed] * np.log(best["cross_entropy"][allowed] / learner[allowed])) / len(text))
+        hit, own = (allowed[row, p.argmax(axis=1)].mean() for p in (best["dfa_accuracy"], learner))
+        miss.append(hit - own)
         near = {o: np.abs(p - truth).sum(axis=1).mean() for o, p in best.items()}
         distance.append(np.abs(learner - truth).sum(axis=1).mean() - near["total_variation"])
         assert np.isfinite(gap[-1])
@@ -214,6 +224,12 @@ def test_bad_states(tokens, states, match):
         StateOracle().predict(np.array(tokens), np.array(states))
 
 
+def test_law_of_a_world():
+    assert StateOracle.of(RegBench()) == StateOracle(4, 18, 1, 3)
+    with pytest.raises(InputError, match="dirichlet"):
+        StateOracle.of(RegBench(dirichlet=1.0))
+
+
 def test_bad_law_and_objective():
     with pytest.raises(InputError, match="min_alphabet"):
         StateOracle(min_alphabet=2)
@@ -221,3 +237,16 @@ def test_bad_law_and_objective():
         StateOracle().predict(np.array([[1]]), np.array([[1]]), objective="l2")
     with pytest.raises(InputError, match="vocabulary"):
         StateOracle().predict(np.array([[1]]), np.array([[1]]), vocabulary=10)
+
+
+def test_expects_what_it_gets():
+    # under its own law the entropy of the oracle's row equals in the mean the cross-entropy that the row gets
+    rng = np.random.default_rng(11)
+    surprise = []
+    for _ in range(120):
+        text, state, truth = draw_problem(rng, 4)
+        p = StateOracle().predict(np.array([text]), np.array([state]))[0]
+        log = np.log(np.where(p > 0, p, 1.0))
+        surprise.append(((p - truth) * log).sum(axis=1).mean())
+    assert abs(np.mean(surprise)) < 4 * np.std(surprise) / np.sqrt(len(surprise))
+    assert np.std(surprise) / np.sqrt(len(surprise)) < 0.02

@@ -32,6 +32,7 @@ def dataset_card(manifest: dict[str, Any], summary: str) -> str:
         + "The hash is taken over the content, so the same config and seed give it on every machine; "
         + "`mosaicbench verify` recomputes it.\n\n"
         + f"| split | rows | SHA-256 of the content |\n|---|---|---|\n{rows}\n\n"
+        + "A row's axes are flattened in the files, last axis fastest: reshape them to the shape below.\n\n"
         + f"| column | role | type | shape | unit | |\n|---|---|---|---|---|---|\n{columns}\n\n"
         + f"## Config\n\n```json\n{json.dumps(manifest['config'], indent=2)}\n```\n"
     )
@@ -41,7 +42,7 @@ def _column_row(column: dict[str, Any]) -> str:
     shape = " x ".join("any" if axis is None else str(axis) for axis in column["shape"]) or "one"
     axes = f" ({', '.join(column['axes'])})" if column["axes"] else ""
     cells = (column["name"], column["role"], column["dtype"], shape + axes, column["unit"], column["description"])
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
 def croissant(manifest: dict[str, Any], summary: str) -> dict[str, Any]:
@@ -69,7 +70,6 @@ def croissant(manifest: dict[str, Any], summary: str) -> dict[str, Any]:
         "name": f"mosaicbench-{manifest['world']}",
         "description": summary,
         "license": LICENSE,
-        "url": "https://github.com/mosaicbench/mosaicbench",
         "version": f"{manifest['generator_version']}.0.0",
         "distribution": files,
         "recordSet": records,
@@ -109,6 +109,7 @@ CONTEXT = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -128,6 +129,7 @@ CONTEXT = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",

@@ -3,7 +3,7 @@
 A stream is an endless row of 64-bit words, named by a seed and any number of names::
 
     key   = first 128 bits of SHA-256(seed, names)          for instance (7, "three_moons", "train", "start")
-    words = Philox-4x64-10 with that key, counter 0, 1, 2 ...
+    words = Philox-4x64-10 with that key, counter 1, 2, 3 ...
 
 Any stretch of words can be asked for alone, so item i of a dataset that uses w words an item is made from
 words i w .. (i + 1) w - 1 and from nothing else. Words become choices by the few lines below; none of
@@ -47,6 +47,7 @@ class Stream:
 
     def words(self, start: int, count: int) -> np.ndarray:
         """Words start .. start + count - 1, uint64."""
+        start, count = int(start), int(count)
         generator = np.random.Philox(key=np.array(self.key, dtype=np.uint64))
         generator.advance(start // 4)
         skip = start % 4

@@ -21,6 +21,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
+LONGEST_SHOWN = 200
+"""Characters of a refused value that an error shows."""
 
 
 class InputError(ValueError):
@@ -33,7 +35,9 @@ class DataError(RuntimeError):
 
 def reject(argument: str, expected: str, got: object, hint: str = "") -> NoReturn:
     """Raise the InputError that every check of an argument raises."""
-    raise InputError(f"{argument}: expected {expected}; got {got!r}" + (f" ({hint})" if hint else ""))
+    shown = " ".join(repr(got).split("\n"))
+    shown = shown if len(shown) <= LONGEST_SHOWN else shown[:LONGEST_SHOWN] + "..."
+    raise InputError(f"{argument}: expected {expected}; got {shown}" + (f" ({hint})" if hint else ""))
 
 
 def nearest(word: object, options: Iterable[str]) -> str:
@@ -45,7 +49,7 @@ def nearest(word: object, options: Iterable[str]) -> str:
 def choice(argument: str, value: Any, options: Iterable[str]) -> str:
     """Return `value` if it is one of `options`."""
     options = list(options)
-    if value in options:
+    if isinstance(value, str) and value in options:
         return str(value)
     reject(argument, "one of " + ", ".join(options), value, nearest(value, options))
 
@@ -62,7 +66,7 @@ def real(
     argument: str, value: Any, low: float | None = None, high: float | None = None, *, above: float | None = None
 ) -> float:
     """Return `value` as float if it is finite, within [low, high], and greater than `above`."""
-    ok = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    ok = isinstance(value, numbers.Real) and not isinstance(value, bool) and _finite(value)
     ok = ok and (low is None or value >= low) and (high is None or value <= high)
     if not ok or (above is not None and not value > above):
         expected = "a finite number" + (f" above {above:g}" if above is not None else "") + _bounds(low, high)
@@ -89,6 +93,13 @@ def from_dict(cls: type[T], values: Mapping[str, Any], argument: str) -> T:
 
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _bounds(low: float | None, high: float | None) -> str:

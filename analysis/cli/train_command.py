@@ -1,0 +1,128 @@
+"""`mosaicbench train TASK`: train one model and keep the run in a folder; the same command again continues it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from analysis.cli.need import need
+from analysis.cli.parse import parse
+from toyworlds.core.validate import InputError, choice, integer
+
+
+@dataclass(frozen=True)
+class Training:
+    """Options that every task shares."""
+
+    out: Path
+    """Folder of the run; one that holds the same run is continued, or read if it is finished."""
+    seed: int = 0
+    """Seed of the model's start and of the order of its data."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; auto takes a CUDA device where there is one."""
+    dtype: Literal["float32", "bfloat16", "float64"] = "float32"
+    """Numbers of the forward pass; with bfloat16 the weights stay float32."""
+    threads: int = 0
+    """CPU threads; 0 for torch's own number. An exact resume needs the number of the run before."""
+    checkpoint_every: int = 100
+    """Updates between two checkpoints; a killed run continues from the last."""
+
+    def parts(self) -> tuple[Any, Any, Any]:
+        """Return the configs of model, task and training."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Train and print the metrics at the end."""
+        from mosaics.training import train
+
+        model_config, task_config, training = self.parts()
+        integer("threads", self.threads, 0)
+        training = dataclasses.replace(
+            training, device=self.device, dtype=self.dtype, threads=self.threads or None, seed=self.seed,
+            checkpoint_every=self.checkpoint_every,
+        )  # fmt: skip
+        model, task = model_config.build(self.seed), task_config.build(self.seed)
+        if hasattr(model, "prepare"):
+            model.prepare(task.batch(0)["observation"])
+        result = train(model, task, training, self.out)
+        print(f"{self.out}: {result.steps} steps, {model.num_parameters():,} parameters, {result.seconds:.1f} s")
+        for name, value in result.final.items():
+            print(f"  {name:<38} {value:.5g}")
+
+
+@dataclass(frozen=True)
+class Moons(Training):
+    """Train memories on three moons."""
+
+    heads: Literal[1, 3] = 3
+    """Memories: three of width 2, or one of width 6."""
+    recipe: Literal["ours", "published"] = "ours"
+    """400 steps, batch 16, loss not clipped; or the published 800 steps, batch 64, clipped loss."""
+    linear: Literal["complex", "plain"] = "complex"
+    """Maps made of scaled rotations of pairs of coordinates, or any matrices."""
+    mixing: Literal["none", "orthogonal", "general"] = "none"
+    """An unknown mixing of the coordinates, drawn from the seed."""
+    steps: int = 500
+    """Updates."""
+
+    def parts(self) -> tuple[Any, Any, Any]:
+        """Return the configs of model, task and training."""
+        from analysis.studies.three_moons import OURS, PUBLISHED, ThreeMoonsStudy
+        from mosaics.moons_model import MoonsModelConfig
+        from mosaics.tasks.moons import MoonsTaskConfig
+        from mosaics.training import TrainConfig
+        from toyworlds.core.validate import from_dict
+        from toyworlds.three_moons import ThreeMoons
+
+        recipe = OURS if self.recipe == "ours" else PUBLISHED
+        study = ThreeMoonsStudy(steps=self.steps)
+        job = study.group("run", 1, recipe=recipe, n_heads=self.heads, linear=self.linear, mixing=self.mixing)[0].config
+        world = from_dict(ThreeMoons, job["world"], "world")
+        task = MoonsTaskConfig(world=world, batch_size=recipe["batch_size"], clip=recipe["clip"])
+        return MoonsModelConfig(**job["model"]), task, TrainConfig(**job["train"])
+
+
+@dataclass(frozen=True)
+class RegBench(Training):
+    """Train a sequence model on languages of random automata."""
+
+    model: str = "mosaic"
+    """Name of the model (`mosaicbench list models`), sized to the mosaic's parameter count."""
+    preset: Literal["laptop", "published"] = "laptop"
+    """A small family of languages, learned in minutes; or the published languages, model and schedule."""
+    train_size: int = 5000
+    """Training problems of the published preset."""
+    epochs: int = 200
+    """Epochs of the published preset."""
+    steps: int = 3000
+    """Updates of the laptop preset."""
+
+    def parts(self) -> tuple[Any, Any, Any]:
+        """Return the configs of model, task and training."""
+        from mosaics.catalogue import MODELS
+        from mosaics.tasks.regbench import RegBenchTaskConfig, laptop_recipe, published_recipe
+
+        choice("model", self.model, MODELS.names("tokens"))
+        if self.preset == "laptop":
+            return laptop_recipe(self.model, steps=self.steps)
+        return published_recipe(self.model, RegBenchTaskConfig(train_size=self.train_size), epochs=self.epochs)
+
+
+TASKS = {"moons": Moons, "regbench": RegBench}
+
+
+def choose(arguments: list[str]) -> Any:
+    """Pick the task by the first word, then parse its options."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: mosaicbench train TASK --out DIR [options]\n\nTrain one model and keep the run in a folder.\n")
+        print("\n".join(f"  {name:<10} {(task.__doc__ or '').strip()}" for name, task in TASKS.items()))
+        print("\n`mosaicbench train TASK --help` explains the options of a task.")
+        return None
+    name = choice("task", arguments[0], TASKS)
+    command = parse(TASKS[name], arguments[1:], f"mosaicbench train {name}")
+    need("torch", "train", "train a model")
+    if command.out.exists() and not command.out.is_dir():
+        raise InputError(f"out: expected a folder; got the file {str(command.out)!r}")
+    return command

@@ -1,0 +1,8 @@
+"""Every study, registered: one import line a file that defines one."""
+
+from __future__ import annotations
+
+import analysis.studies.three_moons  # noqa: F401  (imported for its registration)
+from analysis.studies import STUDIES
+
+__all__ = ["STUDIES"]

@@ -1,0 +1,45 @@
+"""A study's folder: `study.json` says which study it is; another study's folder is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from toyworlds.core import folders
+from toyworlds.core.validate import DataError, reject
+
+NOT_COMPUTED = ("workers",)
+"""Options that do not change what a study finds."""
+
+
+def open_study(out: str | Path, study: Any) -> Path:
+    """Make the folder of `study`, or open the one that holds it already."""
+    out = Path(out)
+    record = {"study": study.name, "config": json.loads(json.dumps(dataclasses.asdict(study)))}
+    path = out / "study.json"
+    if path.exists():
+        found = folders.read_json(path, "the description of a study")
+        if found.get("study") != study.name:
+            reject(
+                "out", f"a new folder, or one of the study {study.name}", str(out), f"it holds {found.get('study')!r}"
+            )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        reject("out", "a new or empty folder, or one of this study", str(out), "it holds other files")
+    else:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reject("out", "a place where a folder can be made", str(out), str(error.strerror))
+    folders.write_json(path, record)
+    return out
+
+
+def read_study(out: str | Path) -> tuple[str, dict[str, Any]]:
+    """Return (name, config) of the study that the folder holds."""
+    path = Path(out) / "study.json"
+    found = folders.read_json(path, "the folder of a study")
+    if not isinstance(found.get("study"), str) or not isinstance(found.get("config"), dict):
+        raise DataError(f"{path}: not the description of a study")
+    return found["study"], found["config"]

@@ -1,0 +1,246 @@
+"""Classical learners and ceilings on RegBench: what a context lets one know, and how much simple methods find of it.
+
+    estimate = sum over problems of (sum over its rows of the measure) / (number of rows)       the published mean
+    gap      = the same for (predictor - state oracle), signed so that positive is worse than the oracle
+
+Intervals are percentile bootstraps over problems, rows of a problem kept together; a gap is paired by problem. The
+oracle is scored on each measure by its own best decision for that measure (docs/regbench_oracle.md), so every
+gap of a predictor that is not told the states is positive up to chance.
+
+    measure                          unit     rows
+    dfa_accuracy                     share    all rows, the last included (the public metrics)
+    dfa_accuracy_before_separator    share    rows whose next token is not '|' (the public training log)
+    total_variation                  0 .. 1   all rows
+    cross_entropy                    nats     all rows; infinite where an allowed symbol was denied
+    excess                           nats     cross-entropy less the automaton's own
+
+Reference: Akyurek et al., arXiv 2401.12973; the law and the rows are in docs/regbench.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.bootstrap import LEVEL, RESAMPLES, resample_indices
+from regbench.baum_welch import BaumWelch
+from regbench.learners import Learner
+from regbench.metrics import score
+from regbench.ngram import NGram
+from regbench.oracle import StateOracle
+from regbench.problems import Problems, load
+from regbench.state_merging import StateMerging
+from regbench.suites import RegBench
+from toyworlds.core import folders
+from toyworlds.core.progress import Progress
+from toyworlds.core.validate import choice, integer
+from toyworlds.world import WORLDS, config_of
+
+MEASURES = {
+    "dfa_accuracy": ("dfa_accuracy", "all_rows"),
+    "dfa_accuracy_before_separator": ("dfa_accuracy", "before_separator"),
+    "total_variation": ("total_variation", "all_rows"),
+    "cross_entropy": ("cross_entropy", "all_rows"),
+    "excess": ("excess", "all_rows"),
+}
+"""Name of each measure, the metric behind it and the rows that count."""
+
+DECISIONS = {
+    "dfa_accuracy": "dfa_accuracy",
+    "dfa_accuracy_before_separator": "dfa_accuracy",
+    "total_variation": "total_variation",
+    "cross_entropy": "cross_entropy",
+    "excess": "cross_entropy",
+}
+"""The oracle's objective for each measure."""
+
+ORACLE, AUTOMATON = "state oracle", "true automaton"
+Rows = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ClassicalStudy:
+    """Compare the n-grams, Baum-Welch, state merging, the state oracle and the true automaton."""
+
+    preset: str = "regbench"
+    """World that the problems come from."""
+    problems: int = 500
+    """Number of problems of its test split."""
+    seed: int = 0
+    """Seed of the problems, of the random starts and of the bootstrap."""
+    width: int = 25
+    """Rows of one step of the curves by context position."""
+    least: int = 50
+    """Steps that fewer problems reach are left out of the curves."""
+    resamples: int = RESAMPLES
+    """Bootstrap resamples."""
+
+    def __post_init__(self) -> None:
+        choice("preset", self.preset, WORLDS.names("language"))
+        integer("problems", self.problems, 2)
+        integer("seed", self.seed, 0)
+        integer("width", self.width, 1)
+        integer("least", self.least, 2)
+        integer("resamples", self.resamples, 1)
+
+
+@dataclass(frozen=True)
+class ClassicalResult:
+    """Tidy tables: one line a predictor and measure, and one a predictor, measure and step of the context."""
+
+    study: ClassicalStudy
+    table: pd.DataFrame
+    """predictor, kind, measure, estimate, low, high, gap, gap_low, gap_high, denied; NaN where infinite.
+
+    denied is the share of rows in which a symbol that the automaton allows has probability 0."""
+    positions: pd.DataFrame
+    """predictor, kind, measure, first_row, last_row, problems, estimate, low, high, gap, gap_low, gap_high."""
+    facts: dict[str, Any]
+    """World, libraries, tokens, entropy of the automata, seconds and settings of each predictor."""
+
+
+def learners(world: RegBench, seed: int = 0) -> dict[str, Learner]:
+    """Build the learners of the study by the names that the table and the figure show."""
+    return {
+        "unigram, Witten-Bell": NGram(1, "witten-bell"),
+        "bigram, back-off": NGram(2),
+        "trigram, back-off": NGram(3),
+        "4-gram, back-off": NGram(4),
+        "bigram, Witten-Bell": NGram(2, "witten-bell"),
+        "trigram, Witten-Bell": NGram(3, "witten-bell"),
+        "4-gram, Witten-Bell": NGram(4, "witten-bell"),
+        "Baum-Welch": BaumWelch(states=world.states[1], seed=seed),
+        "state merging": StateMerging(),
+    }
+
+
+def run(study: ClassicalStudy) -> ClassicalResult:
+    """Predict, score and compare."""
+    world: RegBench = WORLDS[study.preset]()
+    problems = load(world, "test", 0, study.problems, seed=study.seed)
+    rows: dict[str, Rows] = {}
+    denied: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    named = list(_predictors(world, problems, study.seed))
+    with Progress("regbench-classical", len(named), "predictors") as progress:
+        for name, predict in named:
+            begin = time.perf_counter()
+            rows[name] = predict()
+            seconds[name] = round(time.perf_counter() - begin, 2)
+            denied[name] = float(np.isinf(rows[name]["cross_entropy"][problems.inside]).mean())
+            progress.advance(1, name)
+    table, positions = _tables(rows, denied, problems.lengths, study)
+    facts = {
+        "world": {"name": world.name, "version": world.version, **config_of(world)},
+        "libraries": {name: metadata.version(name) for name in ("numpy", "aalpy")},
+        "tokens": int(problems.lengths.sum()),
+        "longest": int(problems.lengths.max()),
+        "mean_entropy": float(rows[AUTOMATON]["cross_entropy"][problems.inside].mean()),
+        "level": LEVEL,
+        "seconds": seconds,
+        "learners": {name: asdict(learner) for name, learner in learners(world, study.seed).items()},  # type: ignore[call-overload]
+    }
+    return ClassicalResult(study, table, positions, facts)
+
+
+def write(result: ClassicalResult, folder: str | Path) -> Path:
+    """Write classical.json (study, facts, table), classical.csv and classical_by_position.csv; return the first."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    folders.write_text(folder / "classical.csv", result.table.to_csv(index=False))
+    folders.write_text(folder / "classical_by_position.csv", result.positions.to_csv(index=False))
+    lines = result.table.to_dict("records")
+    folders.write_json(
+        folder / "classical.json", {"study": asdict(result.study), "facts": result.facts, "table": lines}
+    )
+    return folder / "classical.json"
+
+
+def _predictors(world: RegBench, problems: Problems, seed: int) -> Iterator[tuple[str, Callable[[], Rows]]]:
+    """Name of each predictor and a call that makes its rows of every measure."""
+    oracle = StateOracle.of(world)
+    tokens, size = problems.tokens, problems.vocabulary
+
+    def told(objective: str) -> np.ndarray:
+        assert problems.raw_states is not None
+        return oracle.predict(tokens, problems.raw_states, size, objective=objective)
+
+    def of_oracle() -> Rows:
+        scored = {objective: _rows(told(objective), problems) for objective in sorted(set(DECISIONS.values()))}
+        return {measure: scored[objective][measure] for measure, objective in DECISIONS.items()}
+
+    for name, learner in learners(world, seed).items():
+        yield name, lambda learner=learner: _rows(learner.predict(tokens, size), problems)  # type: ignore[misc]
+    yield ORACLE, of_oracle
+    yield AUTOMATON, lambda: _rows(problems.truth(), problems)
+
+
+def _rows(predicted: np.ndarray, problems: Problems) -> Rows:
+    """Every measure at every row, (problems, longest) each, NaN on rows that do not count."""
+    scored = score(predicted, problems, allow_deficient=True)
+    return {
+        measure: np.where(scored.counted(rows), scored.values[metric], np.nan)
+        for measure, (metric, rows) in MEASURES.items()
+    }
+
+
+def _tables(
+    rows: dict[str, Rows], denied: dict[str, float], lengths: np.ndarray, study: ClassicalStudy
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Whole texts, and steps of `width` rows; a step counts the problems that have all its rows."""
+    keys = [(name, measure) for name in rows for measure in MEASURES]
+    sums, counts = (np.stack(part) for part in zip(*(_sums(rows[n][m], study.width) for n, m in keys), strict=True))
+    sign = np.array([-1.0 if measure.startswith("dfa_accuracy") else 1.0 for _, measure in keys])[:, None, None]
+    oracle = [keys.index((ORACLE, measure)) for _, measure in keys]
+    with np.errstate(invalid="ignore"):
+        gaps = sign * (sums - sums[oracle])
+    table: list[dict[str, Any]] = []
+    positions: list[dict[str, Any]] = []
+    for step in range(sums.shape[2]):
+        reach = lengths >= step * study.width
+        if np.count_nonzero(reach) < min(study.least, study.problems):
+            break
+        own, gap = (ratio_intervals(part[:, reach, step], counts[:, reach, step], study) for part in (sums, gaps))
+        for (name, measure), (estimate, low, high), (mean, least, most) in zip(keys, own, gap, strict=True):
+            kind = "ceiling" if name in (ORACLE, AUTOMATON) else "learner"
+            line: dict[str, Any] = {"predictor": name, "kind": kind, "measure": measure}
+            if step:
+                line["first_row"], line["last_row"] = (step - 1) * study.width, step * study.width - 1
+                line["problems"] = int(np.count_nonzero(reach))
+            line |= {"estimate": estimate, "low": low, "high": high, "gap": mean, "gap_low": least, "gap_high": most}
+            (positions if step else table).append(line if step else {**line, "denied": denied[name]})
+    return pd.DataFrame(table), pd.DataFrame(positions)
+
+
+def _sums(values: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the rows that count, whole texts first, then steps of `width`: (problems, 1 + steps) each."""
+    spare = -values.shape[1] % width
+    steps = np.pad(values, ((0, 0), (0, spare)), constant_values=np.nan).reshape(len(values), -1, width)
+    counted = ~np.isnan(steps)
+    parts = (np.where(counted, steps, 0.0).sum(axis=2), counted.sum(axis=2))
+    both = [np.concatenate([part.sum(axis=1, keepdims=True), part], axis=1) for part in parts]
+    return both[0], both[1]
+
+
+def ratio_intervals(sums: np.ndarray, counts: np.ndarray, study: ClassicalStudy) -> np.ndarray:
+    """Estimate, low and high of sum over problems of sums / sum of counts, problems resampled: (k, problems) -> (k, 3).
+
+    All k share the resamples, so that lines of one table are paired. NaN where a sum is infinite.
+    """
+    number = sums.shape[1]
+    (index,) = resample_indices([number], study.resamples, study.seed)
+    place = index + number * np.arange(study.resamples)[:, None]
+    weight = np.bincount(place.ravel(), minlength=place.size).reshape(study.resamples, number).astype(np.float64)
+    finite = np.isfinite(sums).all(axis=1)
+    sums = np.where(finite[:, None], sums, 0.0)
+    samples = (sums @ weight.T) / (counts @ weight.T)
+    low, high = np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    out = np.stack([sums.sum(axis=1) / counts.sum(axis=1), low, high], axis=1)
+    return np.where(finite[:, None], out, np.nan)

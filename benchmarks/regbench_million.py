@@ -1,0 +1,47 @@
+"""A million RegBench problems on disk: time, memory and size.
+
+    python benchmarks/regbench_million.py FOLDER          prints and writes results/regbench/million.json
+
+FOLDER must not exist; it is written with the default number of workers and removed afterwards.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.regbench_record import record
+from regbench.suites import RegBench
+from toyworlds.core.storage import write_dataset
+
+ROWS = 1_000_000
+
+
+def main() -> None:
+    """Measure and record."""
+    folder = Path(sys.argv[1])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    write_dataset(RegBench(), 0, {"train": ROWS}, folder)
+    seconds = time.perf_counter() - start
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    shutil.rmtree(folder)
+    record(
+        "million",
+        {
+            "question": f"{ROWS} training rows written as Parquet, default workers",
+            "seeds": [0],
+            "seconds": round(seconds, 1),
+            "problems per second": round(ROWS / seconds),
+            "peak resident memory, MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "before generating, MB": round(before / 1024),
+            "size on disk, MB": round(size / 1e6),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

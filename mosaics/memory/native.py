@@ -1,0 +1,147 @@
+"""Retrieval by our own C kernel: CPU, key and value widths up to 16, any number of leading sizes.
+
+The equations stand at the head of `native_kernel.c`. The kernel is compiled on first use with the system's C
+compiler (`$CC`, cc, gcc or clang) for this processor and these two widths, about a second, and kept in the user's
+cache folder ($XDG_CACHE_HOME or ~/.cache, then mosaicbench/kernels) under a name that holds the hash of source,
+flags, compiler version and processor features. It is written aside and renamed, so that many processes may start at
+once.
+
+float64 is computed in float64, all else in float32. The number of threads is torch's (torch.get_num_threads()), the
+threads are those of torch where the compiler has OpenMP (else one thread), and the result does not depend on their
+number. Gradients reach query, key, value and beta, once: a second derivative raises RuntimeError.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import math
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+WIDEST = 16
+SOURCE = Path(__file__).with_name("native_kernel.c")
+FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
+PROCESSOR_FLAGS = (("-march=native", "-fopenmp"), ("-mcpu=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",))
+"""Tried in order: not every compiler knows each of them."""
+
+
+def retrieve(query: Tensor, key: Tensor, value: Tensor, beta: float | Tensor, score: str) -> Tensor:
+    """Retrieve at every step from the pairs before it: (..., T, e)."""
+    leading, dtype = key.shape[:-2], torch.float64 if key.dtype == torch.float64 else torch.float32
+    sharpness = beta.to(dtype) if isinstance(beta, Tensor) else key.new_tensor(beta, dtype=dtype)
+    sharpness = (sharpness * (2.0 if score == "gaussian" else 1.0)).expand(leading).reshape(math.prod(leading))
+    flat = [x.to(dtype).reshape(math.prod(leading), *x.shape[-2:]).contiguous() for x in (query, key, value)]
+    return _Retrieval.apply(score == "gaussian", *flat, sharpness).to(value.dtype).reshape(value.shape)
+
+
+class _Retrieval(torch.autograd.Function):
+    """The kernel on (items, T, width) tensors; sharpness (items,) is beta, times 2 for gaussian."""
+
+    @staticmethod
+    def forward(ctx: Any, gaussian: bool, *tensors: Tensor) -> Tensor:
+        query, key, value, sharpness = tensors
+        scale = sharpness / math.log(2)
+        out, top, inverse = torch.empty_like(value), key.new_empty(key.shape[:2]), key.new_empty(key.shape[:2])
+        _call("forward", gaussian, query, key, value, scale, out, top, inverse)
+        ctx.save_for_backward(query, key, value, scale, out, top, inverse)
+        ctx.gaussian = gaussian
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph=True
+            raise RuntimeError("retrieval: 'native' has no second derivative; use implementation='reference'")
+        query, key, value, scale, *_ = ctx.saved_tensors
+        gradients = [torch.empty_like(x) for x in (query, key, value, scale)]
+        _call("backward", ctx.gaussian, *ctx.saved_tensors, dout.contiguous(), *gradients)
+        return (None, *gradients)
+
+
+def _call(function: str, gaussian: bool, *tensors: Tensor) -> None:
+    """Call the C function on contiguous tensors, of which the first three are query, key and value."""
+    _, key, value = tensors[:3]
+    library = build(key.dtype == torch.float64, key.shape[-1], value.shape[-1])
+    sizes = (ctypes.c_long(key.shape[0]), ctypes.c_long(key.shape[1]))
+    pointers = [ctypes.c_void_p(x.data_ptr()) for x in tensors]
+    if getattr(library, function)(*sizes, int(gaussian), torch.get_num_threads(), *pointers):
+        raise MemoryError(f"retrieval: no room for the pairs of {key.shape[1]} steps")
+
+
+def obstacle(key: Tensor, value: Tensor) -> str | None:
+    """Say why the kernel cannot serve these tensors; None when it can."""
+    if key.device.type != "cpu":
+        return f"tensors on {key.device.type}, and the C kernel is for cpu"
+    if max(key.shape[-1], value.shape[-1]) > WIDEST:
+        return f"wider than {WIDEST}, the C kernel's limit"
+    built = build(key.dtype == torch.float64, key.shape[-1], value.shape[-1])
+    return built if isinstance(built, str) else None
+
+
+@functools.cache
+def build(double: bool, key_width: int, value_width: int) -> ctypes.CDLL | str:
+    """Load the kernel for these widths, compiled if need be; a text that says why when that fails."""
+    return compiled(SOURCE, f"-DKEY={key_width}", f"-DVALUE={value_width}", *(["-DDOUBLE"] if double else []))
+
+
+def compiled(source: Path, *macros: str) -> ctypes.CDLL | str:
+    """Load the library that `source` makes with `macros`; a text that says why when that fails."""
+    compiler = find_compiler()
+    if not compiler:
+        return "no C compiler found"
+    problem = ""
+    for processor in PROCESSOR_FLAGS:
+        try:
+            return _library([*compiler, *FLAGS, *processor, *macros], source)
+        except subprocess.CalledProcessError as error:
+            problem = problem or error.stderr.decode(errors="replace").strip()
+        except OSError as error:
+            problem = problem or str(error)
+    return f"the C kernel could not be built: {problem}"
+
+
+def find_compiler() -> list[str]:
+    """Command of the system's C compiler; empty when there is none."""
+    for command in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        words = shlex.split(command)
+        if words and shutil.which(words[0]):
+            return words
+    return []
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mosaicbench" / "kernels"
+
+
+def _library(command: list[str], source: Path) -> ctypes.CDLL:
+    """Load what `command` makes of `source`, from the cache or anew."""
+    probe = [*command, "-dM", "-E", "-x", "c", os.devnull]
+    macros = subprocess.run(probe, check=True, capture_output=True).stdout
+    command = [*command, "-shared", str(source), *(_thread_libraries() if "-fopenmp" in command else [])]
+    digest = hashlib.sha256(source.read_bytes() + repr(command).encode() + macros).hexdigest()
+    path = cache_folder() / f"{source.stem}-{digest[:32]}.so"
+    if path.exists():
+        return ctypes.CDLL(str(path))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as aside:
+        made = Path(aside, path.name)
+        subprocess.run([*command, "-o", str(made)], check=True, capture_output=True)
+        library = ctypes.CDLL(str(made))  # before it is kept: what cannot be loaded is not kept
+        made.replace(path)
+    return library
+
+
+def _thread_libraries() -> list[str]:
+    """Torch's own OpenMP library, for two of them in one process would compete for the cores."""
+    folder = Path(torch.__file__).with_name("lib")
+    return sorted(str(path) for name in ("libgomp*", "libomp*", "libiomp*") for path in folder.glob(name))

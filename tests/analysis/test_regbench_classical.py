@@ -1,0 +1,93 @@
+"""The study of classical learners on the small family: means by hand, gaps to the oracle, files, figure."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.plots.regbench import classical_figure, position_curves
+from analysis.plots.style import figure
+from analysis.studies.regbench_classical import AUTOMATON, MEASURES, ORACLE, ClassicalStudy, ratio_intervals, run, write
+from regbench.metrics import score
+from regbench.ngram import NGram
+from regbench.problems import load
+from regbench.suites import RegBenchLaptop
+from toyworlds.core.validate import InputError
+
+STUDY = ClassicalStudy(preset="regbench_laptop", problems=60, width=10, least=20, resamples=200)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run(STUDY)
+
+
+def line(result, predictor, measure):
+    table = result.table
+    (row,) = table[(table["predictor"] == predictor) & (table["measure"] == measure)].to_dict("records")
+    return row
+
+
+def test_estimates_are_the_published_means(result):
+    problems = load(RegBenchLaptop(), "test", 0, 60, seed=0)
+    scored = score(NGram(3).predict(problems.tokens, 6), problems, allow_deficient=True)
+    assert line(result, "trigram, back-off", "dfa_accuracy")["estimate"] == pytest.approx(scored.mean()["dfa_accuracy"])
+    want = scored.mean("before_separator")["dfa_accuracy"]
+    assert line(result, "trigram, back-off", "dfa_accuracy_before_separator")["estimate"] == pytest.approx(want)
+    assert line(result, "trigram, back-off", "total_variation")["estimate"] == pytest.approx(
+        scored.mean()["total_variation"]
+    )
+
+
+def test_ceilings(result):
+    assert line(result, AUTOMATON, "dfa_accuracy")["estimate"] == 1.0
+    assert line(result, AUTOMATON, "excess")["estimate"] == pytest.approx(0.0, abs=1e-12)
+    assert line(result, ORACLE, "excess")["estimate"] > 0.01
+    assert np.isnan(line(result, "bigram, back-off", "cross_entropy")["estimate"])
+    assert line(result, "bigram, back-off", "cross_entropy")["denied"] > 0
+
+
+def test_no_learner_beats_the_oracle(result):
+    gaps = result.table[(result.table["kind"] == "learner") & result.table["gap"].notna()]
+    assert len(gaps) > 30
+    assert (gaps["gap_low"] > 0).all()
+    assert (gaps["gap_low"] <= gaps["gap"]).all()
+    assert (gaps["gap"] <= gaps["gap_high"]).all()
+
+
+def test_interval_by_hand():
+    # problems of 2 rows (1, 3) and 1 row (5): the mean over rows is 3; resamples hold one, the other or both
+    study = ClassicalStudy(problems=2, resamples=400)
+    got = ratio_intervals(np.array([[4.0, 5.0], [np.inf, 1.0]]), np.array([[2, 1], [2, 1]]), study)
+    np.testing.assert_allclose(got[0], [3.0, 2.0, 5.0])
+    assert np.isnan(got[1]).all()
+
+
+def test_steps_cover_the_context(result):
+    steps = result.positions[(result.positions["predictor"] == ORACLE) & (result.positions["measure"] == "excess")]
+    assert steps["first_row"].tolist() == list(range(0, 10 * len(steps), 10))
+    assert (steps["problems"] >= 20).all()
+    assert steps["problems"].is_monotonic_decreasing
+    assert steps["estimate"].iloc[0] > steps["estimate"].iloc[-1]
+
+
+def test_files_and_figure(result, tmp_path):
+    record = json.loads(write(result, tmp_path).read_text())
+    assert record["study"]["problems"] == 60
+    assert len(record["table"]) == 11 * len(MEASURES)
+    assert pd.read_csv(tmp_path / "classical_by_position.csv").shape == result.positions.shape
+    page = classical_figure(result.positions)
+    assert len(page.axes) == 3
+    _, ax = figure()
+    position_curves(ax, result.positions, "excess")
+    drawn = {drawn.get_label() for drawn in ax.get_lines()}
+    assert ORACLE in drawn
+    assert "bigram, back-off" not in drawn
+
+
+def test_bad_study():
+    with pytest.raises(InputError, match="preset"):
+        ClassicalStudy(preset="three_moons")
+    with pytest.raises(InputError, match="dirichlet"):
+        run(ClassicalStudy(preset="regbench_weighted", problems=2))

@@ -1,0 +1,130 @@
+"""Questions about a story that its state answers; they are asked in stories and, cut before the answer, as prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from toyworlds.stories import state
+from toyworlds.stories.lexicon import DAYS, KIND_LIST, NOUN_POOLS
+from toyworlds.stories.teller import Teller
+
+Answers = dict[int, dict[str, int]]
+"""The question's subject (an object or a character), and the roles that make the question and its true answer."""
+
+
+def treasures(t: Teller) -> list[int]:
+    """Objects worth asking about: neither food nor tools."""
+    return [o for o, noun in enumerate(t.noun) if noun in NOUN_POOLS["keepsake"].position]
+
+
+def color(t: Teller, c: int, a: int) -> Answers:
+    """What color is an object?"""
+    return {o: {"o": o} for o in treasures(t) if t.color[o] >= 0}
+
+
+def holder(t: Teller, c: int, a: int) -> Answers:
+    """Who has an object, other than the two who speak?"""
+    return {o: {"o": o, "d": t.holder(o)} for o in treasures(t) if t.holder(o) not in (-1, a, c)}
+
+
+def owner(t: Teller, c: int, a: int) -> Answers:
+    """Whose is an object, other than the two who speak?"""
+    owners = {o: t.row[state.OWNER + o] for o in treasures(t)}
+    return {o: {"o": o, "d": d} for o, d in owners.items() if d not in (-1, a, c)}
+
+
+def where(t: Teller, c: int, a: int) -> Answers:
+    """Where is an object that is not here: where it lies, or where its holder is?"""
+    found = {}
+    for o in treasures(t):
+        who = t.holder(o)
+        place = t.row[state.LIES + o] if who < 0 else t.row[state.PLACE + who]
+        if place >= 0 and who not in (a, c) and place not in (t.row[state.PLACE + a], t.row[state.PLACE + c]):
+            found[o] = {"o": o, "p": place}
+    return found
+
+
+def person(t: Teller, c: int, a: int) -> Answers:
+    """Where is somebody who is not here?"""
+    here = (t.row[state.PLACE + a], t.row[state.PLACE + c])
+    places = {d: t.row[state.PLACE + d] for d in range(len(t.name)) if d not in (a, c)}
+    return {d: {"d": d, "p": p} for d, p in places.items() if p >= 0 and p not in here}
+
+
+def name(t: Teller, c: int, a: int) -> Answers:
+    """What is the name of the animal or grown-up, the only one of its kind?"""
+    once = [d for d, kind in enumerate(t.kind) if d not in (a, c) and t.kind.count(kind) == 1]
+    return {d: {"d": d} for d in once if KIND_LIST[t.kind[d]].group in ("animal", "adult")}
+
+
+def home(t: Teller, c: int, a: int) -> Answers:
+    """Near what does somebody live?"""
+    homes = {d: t.row[state.HOME + d] for d in range(len(t.name)) if d not in (a, c)}
+    return {d: {"d": d, "p": p} for d, p in homes.items() if p >= 0}
+
+
+def own_home(t: Teller, c: int, a: int) -> Answers:
+    """Near what does the hero live?"""
+    place = t.row[state.HOME + a]
+    return {a: {"r": place}} if place >= 0 else {}
+
+
+def today(t: Teller, c: int, a: int) -> Answers:
+    """What day is it?"""
+    return {0: {"y": t.row[state.DAY]}} if t.row[state.DAY] >= 0 else {}
+
+
+def tomorrow(t: Teller, c: int, a: int) -> Answers:
+    """What day will it be tomorrow?"""
+    return {0: {"y": (t.row[state.DAY] + 1) % len(DAYS)}} if t.row[state.DAY] >= 0 else {}
+
+
+def keeps(t: Teller, c: int, a: int) -> Answers:
+    """Which thing of the hero's own does the hero still have? Asked when there is one only."""
+    own = [o for o in treasures(t) if t.row[state.OWNER + o] == a == t.holder(o)]
+    return {own[0]: {"o": own[0]}} if len(own) == 1 else {}
+
+
+QUESTIONS: dict[str, tuple[str, Callable[[Teller, int, int], Answers]]] = {
+    "ask_color": ("o", color),
+    "ask_holder": ("o", holder),
+    "ask_owner": ("o", owner),
+    "ask_where": ("o", where),
+    "ask_person": ("d", person),
+    "ask_name": ("d", name),
+    "ask_home": ("d", home),
+    "ask_day": ("", today),
+    "ask_tomorrow": ("", tomorrow),
+}
+"""Event, the role of its subject, and the function that knows the answers."""
+
+
+DAY_QUESTIONS = ("ask_day", "ask_tomorrow")
+"""Only one of these is asked in a story."""
+
+
+def open_questions(t: Teller, c: int, a: int) -> dict[str, Answers]:
+    """Return the questions that `c` may ask `a` and that have not been asked yet."""
+    found = {}
+    for event, (_, answers) in QUESTIONS.items():
+        fresh = {key: roles for key, roles in answers(t, c, a).items() if (event, key) not in t.asked}
+        if fresh:
+            found[event] = fresh
+    return found
+
+
+def ask(t: Teller, c: int, a: int) -> bool:
+    """Let `c` ask `a` one question, or none."""
+    known = open_questions(t, c, a)
+    if not known:
+        return False
+    event = t.branch(*[(event, 2) for event in known], (None, 3))
+    if event is None:
+        return False
+    role, answers = QUESTIONS[event][0], known[event]
+    key = t.which(role, tuple(answers)) if role else 0
+    t.asked.add((event, key))
+    if event in DAY_QUESTIONS:
+        t.asked.update((other, 0) for other in DAY_QUESTIONS)
+    t.say(event, c=c, a=a, **answers[key])
+    return True
