@@ -172,10 +172,13 @@ def measure(model: Any, problems: Problems, how: Traceability | None = None) -> 
     Columns: problem, row, pairs (on each side), and for either side weight (sum), expected, effect, flip, with the
     suffixes _named and _matched. Problems without any match keep their line, with pairs = 0 and NaN.
     """
+    import torch
+
     from mosaics.edit import Remove, Replace, change
     from mosaics.trace import exact, trace
 
     how, model = how or Traceability(), exact(model)
+    nothing = torch.zeros(model.config.width // model.config.n_heads, dtype=torch.float64)
     lines = []
     for problem, row in steps(problems, how):
         tokens = problems.tokens[problem, : row + 1].astype(np.int64)
@@ -184,10 +187,10 @@ def measure(model: Any, problems: Problems, how: Traceability | None = None) -> 
         line: dict[str, Any] = {"problem": problem, "row": row, "pairs": len(sides["named"])}
         for side, pairs in sides.items() if line["pairs"] else ():
             places = stored.table.loc[pairs, ["layer", "head", "index"]].to_numpy().tolist()
-            if how.intervention == "remove":
-                edits: list[Any] = [Remove(*place) for place in places]
-            else:
-                edits = [Replace(*place, None, _nothing(model)) for place in places]
+            edits: list[Any] = [
+                Remove(*place) if how.intervention == "remove" else Replace(*place, value=nothing)  # type: ignore[misc]
+                for place in places
+            ]
             edited = change(model, tokens, edits, since=row)
             expected = total_variation(stored.logits, stored.logits + stored.shift(pairs, how.intervention))
             line |= {
@@ -200,13 +203,6 @@ def measure(model: Any, problems: Problems, how: Traceability | None = None) -> 
     if not lines:
         raise InputError(f"problems: expected one with a labelled row from {how.first} on; got none")
     return pd.DataFrame(lines)
-
-
-def _nothing(model: Any) -> Any:
-    """A value of zeros."""
-    import torch
-
-    return torch.zeros(model.config.width // model.config.n_heads, dtype=torch.float64)
 
 
 @dataclass(frozen=True)

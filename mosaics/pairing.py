@@ -4,7 +4,7 @@ A complex-linear map takes coordinates in pairs. Where the coordinates are an un
 no such pairs are given; but everything turns, and how it turns shows in the observations one step apart:
 
     S = E[x_t x_t'],   V = (tr S / C)^(1/2) S^(-1/2)            whitening, of the observations' own size
-    A = V E[x_{t+1} x_t' - x_t x_{t+1}'] V'                     antisymmetric: sum over moons of E[sin] times a quarter turn
+    A = V E[x_{t+1} x_t' - x_t x_{t+1}'] V'                     antisymmetric: each moon's quarter turn, weighted
     J = A (A'A)^(-1/2)                                          its polar factor: J J = -1, a quarter turn of everything
     basis = (b_1, J b_1, b_2, J b_2, ...)' V                    coordinates in which J takes pair by pair
 

@@ -84,6 +84,11 @@ class Trace:
             return column - self.contributions.mean(1)
         return column - self.contributions[:, self._column("against", against)]
 
+    def table(self) -> pd.DataFrame:
+        """`parts` with one column an output: what each part adds to it."""
+        columns = pd.DataFrame(self.contributions, columns=[f"output_{output}" for output in self.outputs])
+        return pd.concat([self.parts, columns], axis=1)
+
     def frame(self, output: int, against: Against = None) -> pd.DataFrame:
         """`parts` with a column ``contribution``, the largest in size first."""
         table = self.parts.assign(contribution=self.contribution(output, against))
@@ -174,4 +179,6 @@ def as_inputs(model: Any, inputs: Any) -> Tensor:
     read = read if tokens else read.double()
     if read.dim() != 2 - tokens or not len(read):
         reject("inputs", f"one sequence of {'tokens (T,)' if tokens else 'vectors (T, C)'}", tuple(read.shape))
+    if not tokens and not read.isfinite().all():
+        reject("inputs", "finite numbers", "NaN or infinite ones")
     return read.long() if tokens and not read.is_floating_point() else read

@@ -54,21 +54,12 @@ def choose(arguments: list[str]) -> Any:
         return None
     name = choice("world", arguments[0], worlds)
     world_class = worlds[name]
-    presets = getattr(world_class, "presets", dict)()
-    rest, default = _take_preset(arguments[1:], presets, world_class)
-    command = command_class(world_class, default, presets)
-    return parse(command, rest, f"mosaicbench generate {name}")
+    return parse(command_class(world_class), arguments[1:], f"mosaicbench generate {name}")
 
 
-def _take_preset(words: list[str], presets: dict[str, World], world_class: type[World]) -> tuple[list[str], World]:
-    if presets and "--preset" in words[:-1]:
-        place = words.index("--preset")
-        return words[:place] + words[place + 2 :], presets[choice("--preset", words[place + 1], presets)]
-    return words, world_class()
-
-
-def command_class(world_class: type[World], default: World, presets: dict[str, World]) -> type[Any]:
+def command_class(world_class: type[Any]) -> type[Any]:
     """Return the dataclass of `mosaicbench generate` for one world: rows of each split, then the world's options."""
+    default: World = world_class()
     fields: list[tuple[str, Any, Any]] = []
     for split in default.splits():
         rows = DEFAULT_ROWS.get(split, OTHER_ROWS)
@@ -77,6 +68,5 @@ def command_class(world_class: type[World], default: World, presets: dict[str, W
     options = tyro.conf.arg(name="", help="")
     fields.append(("world", Annotated[world_class, options], dataclasses.field(default=default)))
     command = dataclasses.make_dataclass("Generate", fields, bases=(Command,), frozen=True)
-    known = f" Presets (--preset NAME): {', '.join(presets)}." if presets else ""
-    command.__doc__ = f"Write a dataset of {default.name} into a folder.{known}"
+    command.__doc__ = f"Write a dataset of {default.name} into a folder."
     return command

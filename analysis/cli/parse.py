@@ -31,19 +31,19 @@ def _periods_rule(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructor
     )
 
 
-def parse(command: type[T], arguments: Sequence[str], program: str, default: T | None = None) -> T:
+def parse(command: type[T], arguments: Sequence[str], program: str) -> T:
     """Build the dataclass `command` from words; a wrong word is an InputError of one line."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(
+            parsed: T = tyro.cli(
                 command,
                 args=arguments,
                 prog=program,
-                default=default,
                 registry=REGISTRY,
-                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff),
+                config=(tyro.conf.OmitArgPrefixes,),
             )
+            return parsed
     except SystemExit as stop:
         if not stop.code:
             raise

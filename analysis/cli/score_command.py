@@ -68,5 +68,5 @@ def score_run(path: Path) -> dict[str, Any]:
     model.load_state_dict(weights)
     with torch.no_grad():
         _, scores = evaluate(model, world, seeds, np.stack([world.mixing_matrix(s) for s in seeds]))
-    plain: dict[str, Any] = json.loads(json.dumps({name: values for name, values in scores.items()}))
+    plain: dict[str, Any] = json.loads(json.dumps(scores))
     return {name: values[0] if len(values) == 1 else float(np.median(values)) for name, values in plain.items()}

@@ -13,6 +13,9 @@ from analysis.cli.need import need
 from analysis.cli.parse import parse
 from toyworlds.core.validate import choice
 
+EXTRAS = {"torch": "train", "aalpy": "grammar"}
+"""The extra that installs a package."""
+
 
 def choose(arguments: list[str]) -> Any:
     """Pick the study by the first word, then parse its options and run it."""
@@ -28,8 +31,8 @@ def choose(arguments: list[str]) -> Any:
     where = Path("out") / name
     command = command_class(studies[name], default, where, presets)
     parsed = parse(command, words, f"mosaicbench study {name}")
-    if "torch" in getattr(studies[name], "needs", ("torch",)):
-        need("torch", "train", f"run the study {name}")
+    for package in getattr(studies[name], "needs", ("torch",)):
+        need(package, EXTRAS[package], f"run the study {name}")
     page = parsed.study.run(parsed.out)
     print(f"page: {page.resolve()}")
 
@@ -46,7 +49,7 @@ def take_preset(words: list[str], presets: dict[str, Any]) -> tuple[list[str], A
 def command_class(study_class: type[Any], default: Any, out: Path, presets: dict[str, Any]) -> type[Any]:
     """Return the dataclass of the command for one study: `out`, then the study's options."""
     where = Annotated[Path, tyro.conf.arg(help="Folder of the study; one that holds the same study is continued.")]
-    options = Annotated[study_class, tyro.conf.arg(name="")]
+    options: Any = Annotated[study_class, tyro.conf.arg(name="")]  # type: ignore[valid-type]
     fields: list[Any] = [
         ("out", where, dataclasses.field(default=out)),
         ("study", options, dataclasses.field(default=default)),

@@ -24,8 +24,8 @@ class Training:
     """Where to train; auto takes a CUDA device where there is one."""
     dtype: Literal["float32", "bfloat16", "float64"] = "float32"
     """Numbers of the forward pass; with bfloat16 the weights stay float32."""
-    threads: int = 0
-    """CPU threads; 0 for torch's own number. An exact resume needs the number of the run before."""
+    threads: int = 1
+    """CPU threads, of which an exact resume needs as many as the run had; 0 for torch's own number."""
     checkpoint_every: int = 100
     """Updates between two checkpoints; a killed run continues from the last."""
 
@@ -110,7 +110,7 @@ class RegBench(Training):
         return published_recipe(self.model, RegBenchTaskConfig(train_size=self.train_size), epochs=self.epochs)
 
 
-TASKS = {"moons": Moons, "regbench": RegBench}
+TASKS: dict[str, type[Training]] = {"moons": Moons, "regbench": RegBench}
 
 
 def choose(arguments: list[str]) -> Any:
@@ -121,7 +121,7 @@ def choose(arguments: list[str]) -> Any:
         print("\n`mosaicbench train TASK --help` explains the options of a task.")
         return None
     name = choice("task", arguments[0], TASKS)
-    command = parse(TASKS[name], arguments[1:], f"mosaicbench train {name}")
+    command: Training = parse(TASKS[name], arguments[1:], f"mosaicbench train {name}")
     need("torch", "train", "train a model")
     if command.out.exists() and not command.out.is_dir():
         raise InputError(f"out: expected a folder; got the file {str(command.out)!r}")

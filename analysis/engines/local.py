@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -95,6 +96,15 @@ def _finished(futures: list[Future[None]], reports: Any, progress: Progress) -> 
 def _begin(reports: Any) -> None:
     global _reports  # noqa: PLW0603  (one queue a worker process, set once when it starts)
     _reports = reports
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when the study's process is gone, however it was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _compute(job: Job, folder: Path) -> None:

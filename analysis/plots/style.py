@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0b6e4f", "#d1495b", "#2e5fa3", "#e0a030", "#6c4f9c", "#4c9ab0", "#8a6d3b", "#777777")
 """Green, red, blue, ochre, violet, teal, brown, grey."""
 
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "figure.dpi": 100,
     "font.size": 10.0,
     "axes.spines.top": False,

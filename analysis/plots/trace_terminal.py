@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -39,13 +40,39 @@ def trace_view(
 ) -> Group:
     """Return the view of one output of a model of tokens; `letters` are those of the text read."""
     sums = found.by_source(output, against).to_numpy().sum(0)
-    kinds = Table("part", "adds", title="Sums by kind", title_justify="left")
+    kinds = _table("Sums by kind", "part", "adds")
     by_kind = found.by_kind(output, against)
     for kind, value in by_kind.items():
         kinds.add_row(kind_label(str(kind)), f"{value:+.4f}")
     kinds.add_section()
     kinds.add_row("output", f"{by_kind.sum():+.4f}")
     return Group(*strips(letters, sums, width), kinds, parts_table(found, letters, output, against, top))
+
+
+def moons_view(found: Trace, truth: np.ndarray, names: Sequence[str], top: int = 12) -> Group:
+    """Return the view of a predicted observation: what each memory adds to each coordinate, and its largest pairs."""
+    coordinates = [f"x{output}" for output in found.outputs]
+    sums = _table(f"Prediction after {len(found.inputs)} steps", "memory", *coordinates)
+    head = found.parts["head"].to_numpy()
+    for number, name in enumerate(names):
+        sums.add_row(name, *_signed(found.contributions[head == number].sum(0)))
+    sums.add_section()
+    sums.add_row("prediction", *_signed(found.predicted))
+    sums.add_row("truth", *_signed(truth[list(found.outputs)]))
+    pairs = _table(f"The {top} largest pairs", "memory", "pair", "age", "weight", *coordinates)
+    order = np.argsort(-np.abs(found.contributions).sum(1), kind="stable")[:top]
+    for number, part in zip(order, found.parts.iloc[order].to_dict("records"), strict=True):
+        place = (str(part["index"]), str(found.position - part["index"]), f"{part['weight']:.3f}")
+        pairs.add_row(f"head {part['head']}", *place, *_signed(found.contributions[number]))
+    return Group(sums, pairs)
+
+
+def _signed(values: np.ndarray) -> list[str]:
+    return [f"{value:+.2f}" for value in values]
+
+
+def _table(title: str, *columns: str) -> Table:
+    return Table(*columns, title=title, title_justify="left", box=box.SIMPLE)
 
 
 def strips(letters: Sequence[str], values: np.ndarray, width: int = 100) -> list[RenderableType]:
@@ -75,7 +102,7 @@ def shade(value: float) -> str:
 
 def parts_table(found: Trace, letters: Sequence[str], output: int, against: Against, top: int) -> Table:
     """Return the `top` parts that add or take the most."""
-    table = Table("adds", "part", "memory", "weight", "pair", title=f"The {top} largest parts", title_justify="left")
+    table = _table(f"The {top} largest parts", "adds", "part", "memory", "weight", "pair")
     for _, part in found.frame(output, against).head(top).iterrows():
         weight = "" if np.isnan(part["weight"]) else f"{part['weight']:.3f}"
         table.add_row(f"{part['contribution']:+.4f}", part["kind"], *_described(found, letters, part, weight))

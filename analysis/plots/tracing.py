@@ -126,14 +126,15 @@ def moons_figure(found: Trace, truth: np.ndarray, periods: Sequence[float], name
     page, axes = figure(1, 2, width=13.0, height=3.8, width_ratios=[2.4, 1.0])
     heads = found.parts.groupby("head")
     steps = np.arange(found.position)
-    for place, (colour, (_, part), period) in enumerate(zip(COLOURS, heads, periods, strict=False)):
+    floors = np.arange(len(heads))[::-1]
+    for colour, place, (_, part), period in zip(COLOURS, floors, heads, periods, strict=False):
         axes[0].fill_between(
             steps, place, place + 0.9 * part["weight"] / part["weight"].max(), color=colour, step="mid"
         )
         returns = np.arange(found.position - period, 0, -period)
         axes[0].plot(returns, np.full_like(returns, place - 0.06), "^", color=colour, markersize=5)
     axes[0].set(xlabel="step at which the pair's key was stored", xlim=(0, found.position))
-    axes[0].set_yticks(np.arange(len(heads)) + 0.45, names, fontsize=9)
+    axes[0].set_yticks(floors + 0.45, names, fontsize=9)
     axes[0].grid(visible=False)
     axes[0].set_title(f"Where each memory looks at step {found.position} (weights over their maximum)")
     sums = np.stack([found.contributions[part.index].sum(0) for _, part in heads])

@@ -1,7 +1,7 @@
 """One HTML page without outside parts: it opens from disk, without a network, and prints.
 
 >>> page = Page("Title", "What was found, in one sentence.")
->>> page.section("Rates").text("Ninety of a hundred.").table(["seed", "score"], [[0, 0.98]], "All seeds.")  # doctest: +ELLIPSIS
+>>> page.section("Rates").text("Ninety of a hundred.").table(["seed", "score"], [[0, 0.98]])  # doctest: +ELLIPSIS
 <...>
 >>> "Rates</h2>" in page.html()
 True
@@ -67,7 +67,8 @@ class Page:
         lines = ["<tr>" + "".join(f"<td>{html.escape(show(value))}</td>" for value in row) + "</tr>" for row in rows]
         note = f'<p class="note">{html.escape(caption)}</p>' if caption else ""
         self._parts.append(
-            f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>{note}'
+            f'<div class="scroll"><table><thead><tr>{cells}</tr></thead>'
+            f"<tbody>{''.join(lines)}</tbody></table></div>{note}"
         )
         return self
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.bootstrap import Interval
 from analysis.plots import moons as plots
-from analysis.plots.style import figure
+from analysis.plots.style import COLOURS, figure
 from analysis.report.page import Page
 from analysis.scores.alignment import DISENTANGLED
 from analysis.studies.moons_results import CONTEXTS, Group, MoonsResults
@@ -45,10 +45,10 @@ def write_page(results: MoonsResults, out: Path) -> Path:
     groups = results.groups
     page = Page("Three memories, three moons", lead(results), out / "figures")
     page.text(
-        "Three moons circle a planet with periods of 44.4, 88.9 and 133.3 steps; seen together they repeat after 266.7. "
-        "The models below were trained on other combinations of periods and must predict these moons from what they "
-        "have seen of them so far. A predictor that remembers the sky as a whole has to wait until the whole sky has "
-        "been there before; one that remembers each moon by itself only until the slowest moon has come round."
+        "Three moons circle a planet with periods of 44.4, 88.9 and 133.3 steps; seen together they repeat after "
+        "266.7. The models below were trained on other combinations of periods and must predict these moons from what "
+        "they have seen of them so far. A predictor that remembers the sky as a whole has to wait until the whole sky "
+        "has been there before; one that remembers each moon by itself only until the slowest moon has come round."
     )
     page.section("When can it predict?")
     page.figure("error_curves", _error_figure(results), _error_caption(groups))
@@ -56,15 +56,15 @@ def write_page(results: MoonsResults, out: Path) -> Path:
                 "storing the generated pairs (left) or with the memory frozen at the context (right).")  # fmt: skip
     page.section("What did each memory learn?")
     page.text(
-        "Share of the squared norm of each head's key and value maps that falls on each moon, and the effect of removing "
-        "one head on the prediction of each moon. A head that serves one moon has one dark cell in its row."
+        "Share of the squared norm of each head's key and value maps that falls on each moon, and the effect of "
+        "removing one head on the prediction of each moon. A head that serves one moon has one dark cell in its row."
     )
     for name in ("three heads", "three heads, mixed"):
         if name in groups:
             page.figure(f"maps_{_slug(name)}", _maps_figure(groups[name]), _maps_caption(groups[name]))
-    page.figure("profile", _profile_figure(groups["three heads"]), "Mean retrieval weight against the age of the stored "
-                "pair, on the held-out moons. Triangles mark multiples of the period of the moon that the head serves: "
-                "each memory looks back to when its own moon was last where it is now.")  # fmt: skip
+    page.figure("profile", _profile_figure(groups["three heads"]), "Mean retrieval weight against the age of the "
+                "stored pair, on the held-out moons. Triangles mark multiples of the period of the moon that the head "
+                "serves: each memory looks back to when its own moon was last where it is now.")  # fmt: skip
     page.section("How often does it happen?")
     page.figure("alignment", _alignment_figure(results), "Alignment score of every seed over training. Every seed is a "
                 "single start.")  # fmt: skip
@@ -76,9 +76,9 @@ def write_page(results: MoonsResults, out: Path) -> Path:
     page.text(
         "A seed is one start: its own weights, data and mixing; none is restarted or selected. Disentangled means an "
         f"alignment score of at least {DISENTANGLED:g}: the share of each head's key and value maps that falls on the "
-        "moon assigned to it, the minimum over heads, for the best assignment. Rates have 95 % Wilson intervals, medians "
-        "95 % bootstrap intervals over seeds. Errors are mean absolute errors in orbit radii over 32 held-out sequences "
-        "a seed."
+        "moon assigned to it, the minimum over heads, for the best assignment. Rates have 95 % Wilson intervals, "
+        "medians 95 % bootstrap intervals over seeds. Errors are mean absolute errors in orbit radii over 32 held-out "
+        "sequences a seed."
     )
     page.details("Versions and machine", json.dumps(results.facts, indent=2))
     options = {group.name: group.config | {"seeds": group.seeds} for group in groups.values()}
@@ -92,8 +92,8 @@ def lead(results: MoonsResults) -> str:
     error = float(np.median(group.scores["error_134_200"]))
     text = (
         f"{group.disentangled.sum()} of {group.seeds} seeds disentangled the moons, one memory for each "
-        f"(95 % interval {_percent(group.rate.low)} to {_percent(group.rate.high)}); once the slowest moon has returned, "
-        f"the median error is {error:.3f} orbit radii"
+        f"(95 % interval {_percent(group.rate.low)} to {_percent(group.rate.high)}); once the slowest moon has "
+        f"returned, the median error is {error:.3f} orbit radii"
     )
     one = results.groups.get("one head")
     if one is not None:
@@ -129,16 +129,16 @@ def _error_caption(groups: dict[str, Group]) -> str:
         f"{groups[name].seeds} seeds of {name}" for name in MAIN if name in groups and "mixed" not in name
     )
     return (
-        "One-step error on the held-out moons against the length of the context: the median over seeds, and the band from "
-        f"the 10th to the 90th percentile ({counts}). The astronomers keep tables and answer only when they have seen the "
-        "same configuration before: of all moons together, or of each moon by itself."
+        "One-step error on the held-out moons against the length of the context: the median over seeds, and the band "
+        f"from the 10th to the 90th percentile ({counts}). The astronomers keep tables and answer only when they have "
+        "seen the same configuration before: of all moons together, or of each moon by itself."
     )
 
 
 def _free_figure(groups: dict[str, Group]) -> Figure:
     drawn, axes = figure(1, 2, width=9.0, height=3.6, sharey=True)
     for ax, measure, title in zip(axes, ("free", "frozen"), ("generated pairs stored", "memory frozen"), strict=True):
-        for name, colour in (("three heads", plots.COLOURS[0]), ("one head", plots.COLOURS[1])):
+        for name, colour in (("three heads", COLOURS[0]), ("one head", COLOURS[1])):
             if name in groups:
                 values = groups[name].arrays[measure]
                 contexts = np.array(CONTEXTS[: values.shape[1]])
@@ -215,16 +215,16 @@ def _rate_table(page: Page, results: MoonsResults) -> None:
     page.table(
         ["group", "disentangled", "95 % interval", "median error, contexts 134-200", "training loss",
          "median alignment at the start", "starts above the null's 95 %"], rows,
-        "Our recipe and the published one, and the choices in which they differ, one by one. At the start about 5 % should "
-        "lie above the 95th percentile of random maps.",
+        "Our recipe and the published one, and the choices in which they differ, one by one. At the start about 5 % "
+        "should lie above the 95th percentile of random maps.",
     )  # fmt: skip
 
 
 def _score_table(page: Page, results: MoonsResults) -> None:
     names = [name for name in MAIN if name in results.groups]
     rows = [[label, *[_score(results.groups[name], score) for name in names]] for score, label in SCORES]
-    page.table(["median over seeds (95 % interval)", *names], rows, "Scores on the held-out moons; see docs/scores.md for "
-               "their ranges and chance levels. DCI, MIG and SAP are taken where the moons start separately.")  # fmt: skip
+    page.table(["median over seeds (95 % interval)", *names], rows, "Scores on the held-out moons; see docs/scores.md "
+               "for their ranges and chance levels. DCI, MIG and SAP are taken where the moons start apart.")  # fmt: skip
 
 
 def _grid(page: Page, groups: dict[str, Group]) -> None:
@@ -258,10 +258,13 @@ def _moons(page: Page, groups: dict[str, Group]) -> None:
     rates = [groups[f"{n} moons"].rate for n in present]
     arrays = [np.array([getattr(rate, part) for rate in rates]) for part in ("estimate", "low", "high")]
     plots.rates(ax, [f"{n} moons, {n} heads" for n in present], *arrays)
-    page.figure("moons", drawn, "Share of single starts disentangled by the number of moons, on held-out combinations of "
-                "periods, with 95 % intervals.")  # fmt: skip
-    rows = [[n, f"{groups[f'{n} moons'].disentangled.sum()} of {groups[f'{n} moons'].seeds}",
-             _interval(groups[f"{n} moons"].rate), _score(groups[f"{n} moons"], "alignment")] for n in present]  # fmt: skip
+    page.figure("moons", drawn, "Share of single starts disentangled by the number of moons, on held-out combinations "
+                "of periods, with 95 % intervals.")  # fmt: skip
+    rows = []
+    for n in present:
+        group = groups[f"{n} moons"]
+        share = f"{group.disentangled.sum()} of {group.seeds}"
+        rows.append([n, share, _interval(group.rate), _score(group, "alignment")])
     page.table(["moons", "disentangled", "95 % interval", "median alignment"], rows)
 
 

@@ -59,7 +59,7 @@ def run(config: Mapping[str, Any], folder: Path, report: Report) -> dict[str, An
     mixing = np.stack([world.mixing_matrix(seed) for seed in seeds])
     progress = {"step": 0}
 
-    def observe(step: int, now: MoonsModel) -> dict[str, list[float]]:
+    def observe(step: int, now: Any) -> dict[str, float | list[float]]:
         report((step - progress["step"]) * len(seeds), f"alignment {np.mean(align(now, mixing).score):.2f}")
         progress["step"] = step
         return {"alignment": np.atleast_1d(align(now, mixing).score).tolist()}
@@ -70,7 +70,7 @@ def run(config: Mapping[str, Any], folder: Path, report: Report) -> dict[str, An
     records = [record for record in result.history if "alignment" in record]
     arrays["steps"] = np.array([record["step"] for record in records])
     arrays["alignment"] = np.array([record["alignment"] for record in records])
-    np.savez(folder / "arrays.npz", **arrays)
+    np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
     losses = [record["loss"] for record in result.history[-20:] if "loss" in record]
     scores["training_loss"] = np.mean(losses, axis=0).tolist()
     scores["alignment_at_start"] = arrays["alignment"][0].tolist()

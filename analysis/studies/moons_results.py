@@ -74,7 +74,7 @@ def collect(study: ThreeMoonsStudy, jobs: list[Job], out: Path) -> MoonsResults:
     observed = ThreeMoons(length=801).generate(0, "validation", 0, ASTRONOMER_ROWS)["observation"]
     tables = {}
     for table in ("joint", "separate"):
-        predicted, _ = astronomers.predict(observed, table)  # type: ignore[arg-type]
+        predicted, _ = astronomers.predict(observed, table)
         tables[table] = np.abs(predicted - observed[:, 1:]).mean(axis=(0, 2))
     null = alignment_null(3, 3, structure="complex", n=2000)
     results = MoonsResults(study, groups, tables, null, provenance())
@@ -131,13 +131,14 @@ def _write_tables(results: MoonsResults, out: Path) -> None:
     seeds, curves = [], []
     for group in results.groups.values():
         seeds.append(pd.DataFrame({"group": group.name, **group.scores}).astype({"seeds": int}))
-        for measure, contexts in (("one_step", np.arange(1, 801)), ("free", CONTEXTS), ("frozen", CONTEXTS)):
+        for measure, contexts in (("one_step", range(1, 801)), ("free", CONTEXTS), ("frozen", CONTEXTS)):
             values = group.arrays[measure]
             low, middle, high = np.quantile(values, (0.1, 0.5, 0.9), axis=0)
-            columns = {"group": group.name, "measure": measure, "context": list(contexts)[: values.shape[1]]}
+            columns: dict[str, Any] = {"group": group.name, "measure": measure}
+            columns["context"] = list(contexts)[: values.shape[1]]
             curves.append(pd.DataFrame({**columns, "p10": low, "median": middle, "p90": high}))
     for table, curve in results.astronomers.items():
-        columns = {"group": f"astronomer, {table} table", "measure": "one_step", "context": np.arange(1, 801)}
+        columns = {"group": f"astronomer, {table} table", "measure": "one_step", "context": list(range(1, 801))}
         curves.append(pd.DataFrame({**columns, "p10": curve, "median": curve, "p90": curve}))
     pd.concat(seeds).to_csv(out / "seeds.csv", index=False, float_format="%.6g")
     pd.concat(curves).to_csv(out / "curves.csv", index=False, float_format="%.6g")

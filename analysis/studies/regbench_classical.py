@@ -21,15 +21,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 
 from analysis.bootstrap import LEVEL, RESAMPLES, resample_indices
+from analysis.studies import STUDIES
+from analysis.studies.folder import open_study
 from regbench.baum_welch import BaumWelch
 from regbench.learners import Learner
 from regbench.metrics import score
@@ -40,8 +41,11 @@ from regbench.state_merging import StateMerging
 from regbench.suites import RegBench
 from toyworlds.core import folders
 from toyworlds.core.progress import Progress
-from toyworlds.core.validate import choice, integer
+from toyworlds.core.validate import DataError, choice, integer
 from toyworlds.world import WORLDS, config_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MEASURES = {
     "dfa_accuracy": ("dfa_accuracy", "all_rows"),
@@ -65,9 +69,10 @@ ORACLE, AUTOMATON = "state oracle", "true automaton"
 Rows = dict[str, np.ndarray]
 
 
+@STUDIES.register("regbench-classical", "regbench")
 @dataclass(frozen=True)
 class ClassicalStudy:
-    """Compare the n-grams, Baum-Welch, state merging, the state oracle and the true automaton."""
+    """What n-grams, Baum-Welch and state merging find in a context, and what the ceilings leave to be found."""
 
     preset: str = "regbench"
     """World that the problems come from."""
@@ -82,13 +87,38 @@ class ClassicalStudy:
     resamples: int = RESAMPLES
     """Bootstrap resamples."""
 
+    name: ClassVar[str] = "regbench-classical"
+    needs: ClassVar[tuple[str, ...]] = ("aalpy",)
+
     def __post_init__(self) -> None:
-        choice("preset", self.preset, WORLDS.names("language"))
+        choice("preset", self.preset, WORLDS.names("automata"))
         integer("problems", self.problems, 2)
         integer("seed", self.seed, 0)
         integer("width", self.width, 1)
         integer("least", self.least, 2)
         integer("resamples", self.resamples, 1)
+
+    @classmethod
+    def presets(cls) -> dict[str, ClassicalStudy]:
+        """`published` takes about two minutes; `laptop` reads the small family; `quick` 50 of its problems."""
+        laptop = cls("regbench_laptop", least=20, width=10)
+        return {"published": cls(), "laptop": laptop, "quick": replace(laptop, problems=50, resamples=500)}
+
+    def run(self, out: str | Path) -> Path:
+        """Compare, unless the folder holds the result already; return the page's path."""
+        out = open_study(out, self)
+        record = out / "classical.json"
+        if not record.exists() or folders.read_json(record, "the result of this study")["study"] != asdict(self):
+            write(run(self), out)
+        return self.report(out)
+
+    def report(self, out: Path) -> Path:
+        """Draw the page from the files of a finished comparison."""
+        from analysis.studies.regbench_classical_page import write_page
+
+        if not (out / "classical.json").exists():
+            raise DataError(f"{out}: the comparison is not finished; run the study")
+        return write_page(out)
 
 
 @dataclass(frozen=True)
@@ -195,6 +225,8 @@ def _tables(
     rows: dict[str, Rows], denied: dict[str, float], lengths: np.ndarray, study: ClassicalStudy
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Whole texts, and steps of `width` rows; a step counts the problems that have all its rows."""
+    import pandas as pd
+
     keys = [(name, measure) for name in rows for measure in MEASURES]
     sums, counts = (np.stack(part) for part in zip(*(_sums(rows[n][m], study.width) for n, m in keys), strict=True))
     sign = np.array([-1.0 if measure.startswith("dfa_accuracy") else 1.0 for _, measure in keys])[:, None, None]

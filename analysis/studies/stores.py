@@ -28,6 +28,8 @@ JOBS = "analysis.studies.stores_measure:"
 POLICIES = ("least-recently-used", "oldest", "least-total-weight", "random")
 BITS = (1, 2, 3, 4, 5, 6, 8, 10)
 TABLES = 8
+HIGH = 8.0
+"""A higher threshold of use, to see whether it matters."""
 FEATURES = (8, 32, 128, 512)
 
 
@@ -72,6 +74,9 @@ class StoresStudy:
         families = {"exact": [_entry("exact", 0)]}
         for policy in POLICIES:
             families[policy] = [_entry("capacity", c, capacity=c, policy=policy) for c in self.budgets]
+        families[f"least-recently-used, threshold {HIGH:g}"] = [
+            _entry("capacity", c, capacity=c, threshold=HIGH) for c in self.budgets
+        ]
         families["hash"] = [_entry("hash", bits, tables=TABLES, bits=bits) for bits in BITS[::-1]]
         if importlib.util.find_spec("faiss") is not None:
             families["faiss"] = [_entry("faiss", c, neighbours=c) for c in self.budgets]

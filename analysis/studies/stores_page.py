@@ -49,6 +49,7 @@ def collect(
         for pairs, s, b in zip(study.pairs, times, sizes, strict=True)
     ]
     facts = {
+        "training": study.training().config,
         "model": dict(trained),
         "level": LEVEL,
         "problems": study.problems,

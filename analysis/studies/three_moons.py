@@ -1,4 +1,4 @@
-"""Three moons: do memories learn one moon each, when, and why?
+"""Three moons: whether memories learn one moon each, when, and why.
 
     groups    three heads | three heads under an unknown mixing | one head | the published recipe
     grid      optimizer (bias correction on, off) x context length x batch, published loss

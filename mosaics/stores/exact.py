@@ -64,7 +64,8 @@ class ExactStore(Store):
             room = self._room(end)
             self._keys = self._grown(self._keys, key, room)
             self._values = self._grown(self._values, value, room)
-            self._pairs = self._grown(self._pairs[..., None], self._pairs.new_empty(*key.shape[:2], 1, 1), room)[..., 0]
+            numbers = torch.empty(*key.shape[:2], 0, 1, dtype=torch.int64, device=key.device)
+            self._pairs = self._grown(self._pairs[..., None], numbers, room)[..., 0]
         self._keys[:, :, self._used : end] = key
         self._values[:, :, self._used : end] = value
         self._pairs[:, :, self._used : end] = torch.arange(self.count, self.count + new, device=key.device)

@@ -65,15 +65,13 @@ class Store(ABC):
     @torch.no_grad()
     def store(self, key: Tensor, value: Tensor) -> None:
         """Store n >= 1 pairs: keys (B, heads, n, w) and values (B, heads, n, e)."""
-        if self._like is None:
-            _four_axes("key", key, None, key)
-            _four_axes("value", value, None, key)
-            self._like = key[:, :, :0], value[:, :, :0]
-        for name, item, like in zip(("key", "value"), (key, value), self._like, strict=True):
-            _four_axes(name, item, like.shape[3], like)
+        first = self._like is None
+        for name, item, like in zip(("key", "value"), (key, value), self._like or (key, key), strict=True):
+            _four_axes(name, item, None if first else like.shape[3], like)
         if key.shape[2] != value.shape[2] or key.shape[2] < 1:
             reject("key, value", "one value a key, at least one of each", (key.shape[2], value.shape[2]))
         self._store(key, value)
+        self._like = key[:, :, :0], value[:, :, :0]
         self.count += key.shape[2]
 
     @torch.no_grad()

@@ -7,11 +7,10 @@
 
 For keys of one norm the pairs of large weight are those of small angle, so that they are the likely ones to be found;
 the store refuses keys whose norms differ. Queries may have any norm. No pair in C(q) gives 0, as an empty memory does.
-The recall of retrieval mass is the exact weight of C(q).
 
 A table is a tensor of buckets, (B, heads, L, 2^bits, places), of pair numbers; places are doubled when a bucket is
 full, up to `bucket`, from where on a new pair takes the place of the oldest of its bucket. So a query costs
-O(L bucket), whatever the number of pairs. Every pair is kept; its place is its number.
+O(L bucket), whatever the number of pairs.
 
 Reference: Charikar, Similarity estimation techniques from rounding algorithms, STOC 2002.
 """
@@ -19,16 +18,14 @@ Reference: Charikar, Similarity estimation techniques from rounding algorithms, 
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mosaics.memory.reference import scores
-from mosaics.pairs import BETA
-from mosaics.stores.exact import EMPTY, ExactStore
+from mosaics.stores.exact import EMPTY
 from mosaics.stores.interface import STORES
+from mosaics.stores.search import SearchStore
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import integer, real, reject
 
@@ -65,54 +62,6 @@ class HashConfig:
         """Return the probability that a pair at this cosine to the query is found, `bucket` left aside."""
         agree = 1.0 - math.acos(real("cosine", cosine, -1.0, 1.0)) / math.pi
         return 1.0 - (1.0 - agree**self.bits) ** self.tables
-
-
-class SearchStore(ExactStore):
-    """A store of every pair that looks at some of them; subclasses say at which."""
-
-    @abstractmethod
-    def _find(self, query: Tensor) -> Tensor:
-        """Numbers (B, heads, m, c) of the pairs to look at for queries (B, heads, m, w), each once; -1 for none."""
-
-    @abstractmethod
-    def _edited(self, pair: int, where: Tensor) -> None:
-        """Bring the index up to date after the pair's place was edited in the memories `where` (B, heads)."""
-
-    def _candidate_weights(self, query: Tensor, found: Tensor) -> Tensor:
-        """Weights (B, heads, m, c) of the pairs found."""
-        keys = self._gathered(self._keys, found)
-        table = scores(query[..., None, :], keys, BETA[self.score], self.score)[..., 0, :]
-        none = found == EMPTY
-        return table.masked_fill(none, -torch.inf).softmax(-1).masked_fill(none, 0.0)
-
-    def _retrieve(self, query: Tensor) -> Tensor:
-        found = self._find(query)
-        weights = self._candidate_weights(query, found)
-        return (weights[..., None, :] @ self._gathered(self._values, found))[..., 0, :]
-
-    def _weights(self, query: Tensor) -> Tensor:
-        found = self._find(query)
-        return self._by_pair(self._candidate_weights(query, found), found)
-
-    def _looked_at(self, query: Tensor) -> Tensor:
-        return (self._find(query) != EMPTY).sum(-1)
-
-    def _replace(self, pair: int, key: Tensor | None, value: Tensor | None, where: Tensor) -> None:
-        touched = self._held(pair, where).any(2)
-        super()._replace(pair, key, value, where)
-        if key is not None:
-            self._edited(pair, touched)
-
-    def _remove(self, pair: int, where: Tensor) -> None:
-        touched = self._held(pair, where).any(2)
-        super()._remove(pair, where)
-        self._edited(pair, touched)
-
-    @staticmethod
-    def _gathered(held: Tensor, found: Tensor) -> Tensor:
-        """Rows of `held` (B, heads, room, w) that the numbers (B, heads, m, c) name: (B, heads, m, c, w)."""
-        batch, heads = (torch.arange(size, device=held.device) for size in held.shape[:2])
-        return held[batch[:, None, None, None], heads[:, None, None], found.clamp_min(0)]
 
 
 class HashStore(SearchStore):

@@ -7,8 +7,8 @@
     hnsw      approximate: a walk on a graph of small worlds
 
 The score of the index is the inner product for "dot" and the Euclidean distance for "gaussian", so keys of any norms
-will do. The recall of retrieval mass is the exact weight of N(q). Every memory of every row has an index of its own,
-searched one after the other on the CPU in float32; the weights are computed from the keys as they are.
+will do. Every memory of every row has an index of its own, searched one after the other on the CPU in float32; the
+weights are computed from the keys as they are.
 
 Needs the extra ``search`` (faiss-cpu).
 
@@ -28,7 +28,7 @@ from torch import Tensor
 
 from mosaics.stores.exact import EMPTY
 from mosaics.stores.interface import STORES
-from mosaics.stores.lsh import SearchStore
+from mosaics.stores.search import SearchStore
 from toyworlds.core.validate import choice, integer, reject
 
 LINKS = 32

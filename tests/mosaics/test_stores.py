@@ -224,6 +224,30 @@ def test_bad_calls_are_refused(name: str, call: str) -> None:
         BAD_CALLS[call](store, key, value)
 
 
+def test_a_refused_first_call_leaves_the_store_empty() -> None:
+    key, value = unit_pairs(3)
+    for name in EVERY:
+        store = made(name)
+        with pytest.raises(InputError):
+            store.store(key, value[:, :, :1])
+        assert torch.equal(store.retrieve(key), torch.zeros_like(key))
+        store.store(key[:1], value[:1, ..., :2])
+        assert store.retrieve(key[:1]).shape == (1, 3, 3, 2)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", EVERY)
+def test_stores_do_the_same_on_a_gpu(name: str) -> None:
+    key, value = unit_pairs(30)
+    there, here = made(name), made(name)
+    outputs = [played(store, key.to(d), value.to(d)).cpu() for store, d in ((there, "cuda"), (here, "cpu"))]
+    assert torch.allclose(*outputs, atol=1e-9)
+    if name != "features":
+        there.remove(29)
+        assert there.entries().pair.device.type == "cuda"
+
+
 @pytest.mark.parametrize(
     ("make", "named"),
     [

@@ -37,8 +37,9 @@ def flat(data: np.ndarray | Ragged) -> np.ndarray:
 
 
 def channels(data: np.ndarray | Ragged, column: Column) -> np.ndarray:
-    """(values, channels): the last axis of a row that has two or more, else one channel."""
-    return flat(data).reshape(-1, column.shape[-1] or 1) if len(column.shape) > 1 else flat(data).reshape(-1, 1)
+    """(values, channels): the coordinates of an observation's last axis; any other column is one channel."""
+    several = column.role == "observation" and len(column.shape) > 1
+    return flat(data).reshape(-1, column.fixed[-1] if several else 1)
 
 
 def test_name_version_and_summary(world: World) -> None:

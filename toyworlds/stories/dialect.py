@@ -85,4 +85,4 @@ def _capital(text: str) -> str:
 
 
 def _small(text: str) -> str:
-    return text if text.startswith("{") or text.startswith("I ") else text[:1].lower() + text[1:]
+    return text if text.startswith(("{", "I ")) else text[:1].lower() + text[1:]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -50,24 +50,79 @@ def weights(values: tuple[int, ...]) -> Weights:
     return Weights(running, tuple(LOG[running[-1]] - LOG[value] for value in values))
 
 
-class Draws:
-    """Choices from random 64-bit words; each takes one word, so a story's words are a fixed stretch of a stream."""
+def dial_costs(dial: float) -> tuple[float, float]:
+    """Cost of a sentence in the base language and of one in the dialect; 0 for one that never comes."""
+    base, dialect = (-float(exact.log(p)) if p > 0 else 0.0 for p in (1.0 - dial, dial))
+    return base, dialect
 
-    def __init__(self, words: list[int], hero: Hero, dial: float = 0.0, flags: Sequence[int] = ()) -> None:
-        self.words, self.hero_drawn, self.flags = words, hero, flags
-        self.place = 0
+
+class Choices(Protocol):
+    """What answers a teller's choices: `Draws` from random words, `reading.Readings` from a text."""
+
+    nats: float
+    """The cost of the choices since it was last set to 0."""
+
+    def hero(self) -> Hero:
+        """Return the hero."""
+        ...
+
+    def flag(self) -> int:
+        """Return 1 when the next sentence is told in the dialect."""
+        ...
+
+    def below(self, high: int, label: int) -> int:
+        """Return one of 0 .. high - 1, for slot `label` of the next sentence."""
+        ...
+
+    def weighted(self, table: Weights, label: int) -> int:
+        """Return the number of an option, for slot `label` of the next sentence."""
+        ...
+
+    def branch(self, options: tuple[Option, ...]) -> str | None:
+        """Return the event that is told next, or None."""
+        ...
+
+    def group(self, role: str, groups: tuple[tuple[str, int], ...]) -> str:
+        """Return the group of the character that the next sentence introduces as `role`."""
+        ...
+
+    def has(self, label: str, table: Weights) -> bool:
+        """Return whether the object that the next sentence introduces has the attribute `label`."""
+        ...
+
+    def template(self, count: int, told: list[int]) -> int:
+        """Return the template of the next sentence, one of those not in `told` (in rising order)."""
+        ...
+
+    def pick(self, label: str, pool: Pool, taken: list[int]) -> int:
+        """Return the position of an entry of `pool`, not one of `taken` (in rising order)."""
+        ...
+
+    def which(self, role: str, candidates: Sequence[int]) -> int:
+        """Return which of the entities `candidates` the next sentence shows as `role`."""
+        ...
+
+
+class Draws:
+    """Choices from random 64-bit words; each takes one word, so a story's words are a fixed stretch of a stream.
+
+    `drawn` is the hero, drawn beforehand; `flags` are the words that decide which sentences are in the dialect.
+    """
+
+    def __init__(self, words: list[int], drawn: Hero, dial: float = 0.0, flags: Sequence[int] = ()) -> None:
+        self.words, self.drawn, self.flags = words, drawn, flags
         self.nats = 0.0
+        self.place = self.flag_place = 0
         self.threshold = int(dial * 2.0**53) << 11
-        self.flag_costs = tuple(-float(exact.log(p)) if p > 0 else 0.0 for p in (1.0 - dial, dial))
-        self.flag_place = 0
+        self.flag_costs = dial_costs(dial)
 
     def hero(self) -> Hero:
         """Return the hero, drawn beforehand."""
-        self.nats += self.hero_drawn.nats
-        return self.hero_drawn
+        self.nats += self.drawn.nats
+        return self.drawn
 
     def flag(self) -> int:
-        """Whether the next sentence is told in the dialect; its words are a stream of their own."""
+        """Draw with probability `dial`; no word is taken where the dial is at 0."""
         if not self.threshold:
             return 0
         flag = int(self.flags[self.flag_place] < self.threshold)
@@ -76,56 +131,52 @@ class Draws:
         return flag
 
     def below(self, high: int, label: int) -> int:
-        """Return one of 0 .. high - 1, for slot `label` of the sentence."""
-        word = self.words[self.place]
-        self.place += 1
-        self.nats += LOG[high]
-        return word * high >> 64
+        """Draw evenly."""
+        return self._skipping(high, ())
 
     def weighted(self, table: Weights, label: int) -> int:
-        """Return the number of an option, for slot `label` of the sentence."""
-        return self._option(table)
-
-    def branch(self, options: tuple[Option, ...]) -> str | None:
-        """Return the event that is told next, or None."""
-        return options[self._option(weights(tuple([weight for _, weight in options])))][0]
-
-    def group(self, role: str, groups: tuple[tuple[str, int], ...]) -> str:
-        """Return the group of the character that the next sentence introduces as `role`."""
-        return groups[self._option(weights(tuple([weight for _, weight in groups])))][0] if len(groups) > 1 else groups[0][0]
-
-    def has(self, label: str, table: Weights) -> bool:
-        """Whether the object that the next sentence introduces has the attribute `label`."""
-        return bool(self._option(table))
-
-    def template(self, count: int, told: list[int]) -> int:
-        """Return the template of the next sentence, one of those not in `told`."""
-        return self._skipping(count, told)
-
-    def pick(self, label: str, pool: Pool, taken: list[int]) -> int:
-        """Return the position of an entry of `pool`, not one of `taken` (in rising order)."""
-        return self._skipping(len(pool), taken)
-
-    def which(self, role: str, candidates: Sequence[int]) -> int:
-        """Return which of the entities `candidates` the next sentence shows as `role`."""
-        return self._skipping(len(candidates), [])
-
-    def _option(self, table: Weights) -> int:
-        word = self.words[self.place]
-        self.place += 1
-        target = word * table.running[-1] >> 64
+        """Draw by the weights."""
+        target = self._word() * table.running[-1] >> 64
         option = 0
         while target >= table.running[option]:
             option += 1
         self.nats += table.costs[option]
         return option
 
-    def _skipping(self, count: int, taken: list[int]) -> int:
-        count -= len(taken)
+    def branch(self, options: tuple[Option, ...]) -> str | None:
+        """Draw by the weights."""
+        return options[self.weighted(weights(tuple([weight for _, weight in options])), 0)][0]
+
+    def group(self, role: str, groups: tuple[tuple[str, int], ...]) -> str:
+        """Draw by the weights, if there is more than one."""
+        return str(self.branch(groups)) if len(groups) > 1 else groups[0][0]
+
+    def has(self, label: str, table: Weights) -> bool:
+        """Draw by the weights."""
+        return bool(self.weighted(table, 0))
+
+    def template(self, count: int, told: list[int]) -> int:
+        """Draw evenly among those not told."""
+        return self._skipping(count, told)
+
+    def pick(self, label: str, pool: Pool, taken: list[int]) -> int:
+        """Draw evenly among those not taken."""
+        return self._skipping(len(pool), taken)
+
+    def which(self, role: str, candidates: Sequence[int]) -> int:
+        """Draw evenly."""
+        return self._skipping(len(candidates), ())
+
+    def _word(self) -> int:
         word = self.words[self.place]
         self.place += 1
+        return word
+
+    def _skipping(self, count: int, taken: Sequence[int]) -> int:
+        """Draw one of 0 .. count - 1 that is not in `taken` (in rising order)."""
+        count -= len(taken)
         self.nats += LOG[count]
-        position = word * count >> 64
+        position = self._word() * count >> 64
         for other in taken:
             if position >= other:
                 position += 1

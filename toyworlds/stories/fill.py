@@ -50,28 +50,35 @@ def forms(table: Table, form: str, spoken: int, capital: bool) -> tuple[str, ...
 
 
 def _character(slot: Slot, label: int, spoken: int) -> Filler:
+    if slot.form in ("kind", "a", "went", "hand", "hands"):
+        return _of_kind(slot, label, spoken)
+    role, form, names = slot.role, slot.form, NAMES.forms[""]
+    if form in ("n", "s") or (form == "" and not slot.subject):
+        owner = "'s" if form == "s" else ""
+        return lambda t, roles: names[t.name[roles[role]]] + owner
+    pronouns = tuple(word.capitalize() if slot.capital else word for word in PRONOUNS[form.rstrip("!")])
+    if form == "self" or form.endswith("!"):
+        return lambda t, roles: pronouns[t.gender[roles[role]]]
+    return _bound(slot, pronouns) if form else _subject(role, label, pronouns)
+
+
+def _of_kind(slot: Slot, label: int, spoken: int) -> Filler:
+    """Words that depend on the kind of the character."""
     role, form = slot.role, slot.form
-    if form in ("kind", "a"):
-        entries = forms(KINDS, "" if form == "kind" else "a", spoken, slot.capital)
-        return lambda t, roles: entries[t.kind[roles[role]]]
     if form == "went":
         ways = tuple(forms(LISTS[f"went-{kind.moves}"], "", spoken, False) for kind in KIND_LIST)
         return _drawn(ways, lambda t, roles: t.kind[roles[role]], label)
     if form in ("hand", "hands"):
-        limbs = tuple(kind.hand if form == "hand" else kind.hands for kind in KIND_LIST)
-        return lambda t, roles: limbs[t.kind[roles[role]]]
-    names = NAMES.forms[""]
-    if form == "s":
-        return lambda t, roles: names[t.name[roles[role]]] + "'s"
-    if form == "n":
-        return lambda t, roles: names[t.name[roles[role]]]
-    pronouns = tuple(word.capitalize() if slot.capital else word for word in PRONOUNS[form.rstrip("!")])
-    if form == "self" or form.endswith("!"):
-        return lambda t, roles: pronouns[t.gender[roles[role]]]
-    if form == "":
-        return _subject(role, label, pronouns) if slot.subject else lambda t, roles: names[t.name[roles[role]]]
-    owner = "'s" if form == "his" else ""
-    rivals, known = slot.rivals, role in slot.before
+        words = tuple(kind.hand if form == "hand" else kind.hands for kind in KIND_LIST)
+    else:
+        words = forms(KINDS, "" if form == "kind" else "a", spoken, slot.capital)
+    return lambda t, roles: words[t.kind[roles[role]]]
+
+
+def _bound(slot: Slot, pronouns: tuple[str, ...]) -> Filler:
+    """A pronoun where it is clear, else the name."""
+    role, rivals, known = slot.role, slot.rivals, slot.role in slot.before
+    names, owner = NAMES.forms[""], "'s" if slot.form == "his" else ""
 
     def bound(t: Teller, roles: Roles) -> str:
         who = roles[role]

@@ -4,7 +4,8 @@
     {a} gave <{o}> to {b}.                       a template: words and slots
     "Here is {o}," said {a} to {b}.              another; all templates of an event are equally likely
 
-Roles: a b c d are characters, o q objects, p r places; ``x:act`` is an entry of the table `act`. Slots:
+An indented line goes on with the one before. Roles: a b c d are characters, o q objects, p r places; ``x:act`` is an
+entry of the table `act`. Slots:
 
     {a}  name, or he / she where it can be a subject and only one reading is possible     {a.n} name
     {a.he} {a.him} {a.his} pronoun, unless somebody else of that gender was named before it; {a.his!} always one
@@ -33,10 +34,28 @@ from toyworlds.stories.dialect import base_form, in_dialect, translate
 HEADER = re.compile(r"\[(?P<name>\w+)(?P<roles>[^\]]*)\](?P<effects>.*)")
 SLOT = re.compile(r"\{(?P<list>@?)(?P<role>[\w-]+)(?:\.(?P<form>\w+!?))?\}")
 STARTS = re.compile(r'(?:^|[.!?] |\." |(?:^|[ ])")$')
-CLAUSE = re.compile(r"(?:,|\b(?:and|but|because|that|when|so|as|before|while|until|where|if|then|though|since)) $", re.I)
+CLAUSE = re.compile(
+    r"(?:,|\b(?:and|but|because|that|when|so|as|before|while|until|where|if|then|though|since)) $", re.I
+)
 CHARACTERS, OBJECTS, SPOTS = "abcd", "oq", "pr"
 FORMS = {
-    "character": ("", "n", "s", "he", "him", "his", "he!", "him!", "his!", "self", "kind", "a", "went", "hand", "hands"),
+    "character": (
+        "",
+        "n",
+        "s",
+        "he",
+        "him",
+        "his",
+        "he!",
+        "him!",
+        "his!",
+        "self",
+        "kind",
+        "a",
+        "went",
+        "hand",
+        "hands",
+    ),
     "object": ("", "the", "a", "it", "noun", "color", "look"),
     "place": ("", "in", "to", "noun", "nook", "scene"),
 }
@@ -46,7 +65,8 @@ FORMS = {
 class Slot:
     """One slot of a template: what fills it (character, object, place, table or list), by which role, in which form.
 
-    `subject` is True at the start of a sentence, or of a clause where nobody was mentioned before; `before` are the characters mentioned earlier.
+    `subject` is True at the start of a sentence, or of a clause where nobody was mentioned before; `before` are the
+    characters mentioned earlier in the template.
     """
 
     sort: str
@@ -93,7 +113,7 @@ class Event:
 
 def parse_event(block: str, number: int) -> Event:
     """Compile one block of the notation above."""
-    lines = [line.strip() for line in block.strip().splitlines() if line.strip()]
+    lines = [line.strip() for line in re.sub(r"\n {4}", " ", block.strip()).splitlines() if line.strip()]
     match = HEADER.fullmatch(lines[0])
     if not match:
         raise ValueError(f"expected [event roles] effects; got {lines[0]!r}")
@@ -125,7 +145,8 @@ def compile_template(line: str, typed: dict[str, lexicon.Table]) -> Template:
     before, bar, _ = line.partition("|")
     cut = len(SLOT.findall(before)) if bar else None
     line = line.replace("|", "")
-    text, place, slots = "", 0, []
+    text, place = "", 0
+    slots: list[Slot] = []
     for match in SLOT.finditer(line):
         text += line[place : match.start()].replace("%", "%%")
         slots.append(_slot(match, typed, SLOT.sub("x", line[: match.start()]), slots))

@@ -38,7 +38,9 @@ def mix(key: np.ndarray) -> np.ndarray:
 
 def belongs(kind: np.ndarray, name: np.ndarray, trait: np.ndarray, split: str) -> np.ndarray:
     """Whether stories of these heroes belong to `split`."""
-    key = (kind.astype(np.uint64) << np.uint64(32)) + (name.astype(np.uint64) << np.uint64(16)) + trait.astype(np.uint64)
+    key = (
+        (kind.astype(np.uint64) << np.uint64(32)) + (name.astype(np.uint64) << np.uint64(16)) + trait.astype(np.uint64)
+    )
     place = seeds.uniform(mix(key))
     low, high = SPLITS[split]
     return (place >= low) & (place < high)
@@ -66,7 +68,7 @@ def _drawn(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def heroes(seed: int, world: str, split: str, start: int, count: int) -> list[Hero]:
-    """Return the heroes of stories start .. start + count - 1: the first of each row's draws that belongs to the split."""
+    """Return the heroes of stories start .. start + count - 1, each the first drawn that belongs to the split."""
     found: list[Hero | None] = [None] * count
     batch = 0
     while any(hero is None for hero in found):
@@ -87,12 +89,8 @@ def share(split: str) -> float:
     """P(split): the probability that a story of the grammar belongs to `split`, summed over all heroes."""
     total = 0.0
     trait = np.arange(len(TRAITS))
-    weight = dict(GROUPS)
-    for group in weight:
-        kinds, names = KIND_POOLS[group].ids, np.asarray(NAME_POOLS[group].ids)
-        hits = sum(
-            int(belongs(np.full((len(names), len(trait)), kind), names[:, None] + 0 * trait, trait + 0 * names[:, None], split).sum())
-            for kind in kinds
-        )
-        total += weight[group] / sum(weight.values()) * hits / (len(kinds) * len(names) * len(trait))
+    weights_sum = sum(weight for _, weight in GROUPS)
+    for group, weight in GROUPS:
+        axes = np.meshgrid(np.asarray(KIND_POOLS[group].ids), np.asarray(NAME_POOLS[group].ids), trait, indexing="ij")
+        total += weight / weights_sum * float(belongs(axes[0], axes[1], axes[2], split).mean())
     return total

@@ -193,7 +193,9 @@ FEARS = plain("fear", entries(traits.FEARS))
 SKILLS = verbs("skill", entries(traits.SKILLS))
 PROJECTS = plain("project", entries(traits.PROJECTS))
 _CONTESTS = [(word, *forms.split()) for word, forms in pairs(traits.CONTESTS)]
-CONTESTS = Table("contest", {form: tuple(words) for form, words in zip(("", "more", "most"), zip(*_CONTESTS))})
+CONTESTS = Table(
+    "contest", {form: tuple(words[i] for words in _CONTESTS) for i, form in enumerate(("", "more", "most"))}
+)
 JOBS = plain("job", [kind.word for kind in KIND_LIST if kind.group == "adult"])
 MATERIALS = plain("material", things.MATERIALS.split())
 HOMES = plain("den", list(dict.fromkeys(word for kind in KIND_LIST for word in kind.home if word)))

@@ -15,13 +15,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from toyworlds.core.validate import DataError
 from toyworlds.stories import state
 from toyworlds.stories.fill import forms
-from toyworlds.stories.grammar import Event, Slot, events
+from toyworlds.stories.grammar import Event, Slot
 from toyworlds.stories.lexicon import GENDER, KIND_LIST, KIND_OF_KIN, KIND_OF_PLACE, LISTS
 from toyworlds.stories.matching import Match, matches
 from toyworlds.stories.surfaces import tokens_of
@@ -243,8 +242,8 @@ def _after(known: Known, sentence: Sentence) -> Known:
             story.color.append(entered[f"{role}.color"])
             story.look.append(entered[f"{role}.look"])
     row = list(known.row)
-    for change in _effects(event.name):
-        change(row, sentence.roles)
+    for effect in event.effects:
+        state.change(row, sentence.roles, state.changes(effect))
     sentence.row = tuple(row)
     story.sentences.append(sentence)
     here = [sentence.roles[role] for role in event.characters]
@@ -256,12 +255,6 @@ def _after(known: Known, sentence: Sentence) -> Known:
         (clear[0][0] if len(clear[0]) == 1 else -1, clear[1][0] if len(clear[1]) == 1 else -1),
         sentence.roles[things[0]] if len(things) == 1 else -1,
     )
-
-
-@lru_cache(maxsize=1024)
-def _effects(event: str) -> tuple[state.Effect, ...]:
-    changes = (state.effect(words) for words in events()[event].effects)
-    return tuple(change for change in changes if change)
 
 
 def parse(text: str) -> Story:
@@ -278,9 +271,7 @@ def parse_prompt(text: str) -> tuple[Story, Sentence]:
     """Read a prompt: the story so far, and the question, a sentence that stops before its answer."""
     tokens = tokens_of(text)
     found, furthest = _read(tokens, cut=True)
-    questions = [
-        (partial.known.story, question) for partial in found for question in partial.questions(tokens)
-    ]
+    questions = [(partial.known.story, question) for partial in found for question in partial.questions(tokens)]
     if len(questions) != 1:
         raise DataError(f"prompt: {len(questions)} readings after {furthest!r}")
     return questions[0]

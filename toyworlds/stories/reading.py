@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toyworlds.core import exact
 from toyworlds.core.validate import DataError
 from toyworlds.stories import hero
-from toyworlds.stories.draws import LOG, Hero, Option, Weights, weights
+from toyworlds.stories.draws import LOG, Hero, Option, Weights, dial_costs, weights
 from toyworlds.stories.lexicon import KIND_LIST, KIND_OF_KIN, Pool
 from toyworlds.stories.parse import Sentence, Story, parse
 from toyworlds.stories.story import tell
@@ -25,7 +24,7 @@ class Readings:
     def __init__(self, story: Story, dial: float = 0.0) -> None:
         self.sentences, self.place = story.sentences, 0
         self.nats = 0.0
-        self.costs = tuple(-float(exact.log(p)) if p > 0 else 0.0 for p in (1.0 - dial, dial))
+        self.costs = dial_costs(dial)
 
     @property
     def now(self) -> Sentence:
@@ -99,12 +98,14 @@ class Readings:
 class Reteller(Teller):
     """A teller whose choices are read; it goes on to the next sentence of the text after each that it tells."""
 
-    draws: Readings  # type: ignore[assignment]
+    def __init__(self, readings: Readings) -> None:
+        super().__init__(readings)
+        self.readings = readings
 
     def say(self, name: str, **roles: int) -> None:
         """Tell the event, and turn to the next sentence."""
         super().say(name, **roles)
-        self.draws.place += 1
+        self.readings.place += 1
 
 
 def retell(text: str, dial: float = 0.0) -> Teller:
@@ -114,7 +115,7 @@ def retell(text: str, dial: float = 0.0) -> Teller:
     True
     """
     story = parse(text)
-    teller = Reteller(Readings(story, dial))  # type: ignore[arg-type]
+    teller = Reteller(Readings(story, dial))
     try:
         tell(teller)
     except (KeyError, ValueError, IndexError, RuntimeError) as error:

@@ -10,6 +10,7 @@ tables of its own, written from the sentences' wording, so a slip in the grammar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from toyworlds.stories.lexicon import DAYS, EATEN, GEAR, GEAR_WORDS, HOMES, KIND_LIST, NEED_PLACES
@@ -102,7 +103,7 @@ def person_at(story: Story, who: int, before: int) -> Found:
     if value[0] not in "@~":
         return Found(sentence.roles[value], (place,))
     other = sentence.roles[value[1]]
-    found = person_at(story, other, place) if value[0] == "@" else lives(story, other, place)
+    found = person_at(story, other, place + 1) if value[0] == "@" else lives(story, other, place)
     return Found(found.answer, (place, *found.sentences))
 
 
@@ -149,6 +150,11 @@ def introduced(story: Story, what: int, sort: str) -> int:
     raise NoAnswer
 
 
+def color(story: Story, thing: int, before: int) -> Found:
+    """What color it has: told when it is introduced."""
+    return Found(story.color[thing], (introduced(story, thing, "object"),))
+
+
 def most(story: Story, before: int) -> Found:
     """Who comes first: the one whom nobody is said to beat."""
     above: list[tuple[int, int, int]] = []
@@ -169,26 +175,17 @@ def most(story: Story, before: int) -> Found:
 def solve(story: Story, question: Sentence, before: int) -> Found:
     """Answer `question`, asked after the first `before` sentences; the answer is the number of an entity or entry."""
     event, roles = question.event.name, question.roles
-    if event in ("ask_holder", "ask_owner", "ask_where"):
-        return {"ask_holder": holder, "ask_owner": owner, "ask_where": thing_at}[event](story, roles["o"], before)
-    if event in ("ask_person", "ask_home"):
-        return {"ask_person": person_at, "ask_home": lives}[event](story, roles["d"], before)
-    if event == "home_is":
-        return lives(story, roles["a"], before)
-    if event == "ask_color":
-        return Found(story.color[roles["o"]], (introduced(story, roles["o"], "object"),))
-    if event == "ask_day":
-        return day(story, before)
-    if event == "ask_tomorrow":
+    if event in ABOUT:
+        role, answer = ABOUT[event]
+        return answer(story, roles[role], before)
+    if event in ("ask_day", "ask_tomorrow"):
         found = day(story, before)
-        return Found((found.answer + 1) % len(DAYS), found.sentences)
+        return Found((found.answer + (event == "ask_tomorrow")) % len(DAYS), found.sentences)
     if event == "ask_most":
         return most(story, before)
     if event == "ask_name":
         who = story.kind.index(question.entered["d.kind"])
         return Found(who, (introduced(story, who, "character"),))
-    if event == "beside_bed":
-        return _kept(story, roles["a"], before)
     return Found(_common(story, question), ())
 
 
@@ -218,3 +215,16 @@ def _common(story: Story, question: Sentence) -> int:
     if event == "den":
         return HOMES.number[kind.home[spoken]]
     return EATEN.number[kind.food[spoken]]
+
+
+ABOUT: dict[str, tuple[str, Callable[[Story, int, int], Found]]] = {
+    "ask_holder": ("o", holder),
+    "ask_owner": ("o", owner),
+    "ask_where": ("o", thing_at),
+    "ask_color": ("o", color),
+    "ask_person": ("d", person_at),
+    "ask_home": ("d", lives),
+    "home_is": ("a", lives),
+    "beside_bed": ("a", _kept),
+}
+"""Questions about one entity: its role, and the function that answers."""

@@ -15,7 +15,7 @@ def tell(t: Teller) -> Teller:
     """Tell a story to its end."""
     open_story(t, t.draws.hero())
     t.paragraph()
-    hook = t.branch(*(ALONE if t.friend is None else WITH_FRIEND))
+    hook = t.branch(*(ALONE if t.friend < 0 else WITH_FRIEND))
     PLOTS[str(hook)](t)
     end_story(t)
     t.nats[-1] += t.draws.nats

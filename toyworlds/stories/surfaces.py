@@ -13,11 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from toyworlds.stories.fill import PRONOUNS, forms
 from toyworlds.stories.grammar import Slot
-from toyworlds.stories.lexicon import COLORS, KIND_LIST, KINDS, LISTS, LOOKS, NAMES, NOUNS, PLACES, Table
+from toyworlds.stories.lexicon import COLORS, KIND_LIST, KINDS, LISTS, LOOKS, NAMES, NOUNS, PLACES, TYPED, Table
 
 Tokens = Sequence[str]
 Surface = Callable[[Tokens, int], list[tuple[int, Any]]]
@@ -34,35 +34,43 @@ def tokens_of(text: str) -> list[str]:
     return TOKEN.findall(text)
 
 
-def surface(slot: Slot, spoken: int) -> tuple[tuple[Any, ...], Surface]:
-    """Return a key, equal for slots that look alike, and the surface."""
+class Look(NamedTuple):
+    """What decides how a slot looks."""
+
+    sort: str
+    form: str
+    capital: bool
+    table: str
+    spoken: int
+    subject: bool
+
+
+def surface(slot: Slot, spoken: int) -> tuple[Look, Surface]:
+    """Return what decides how the slot looks, and its surface."""
     name = slot.table.name if slot.table else ""
-    key = (slot.sort, slot.form, slot.capital, name, spoken, slot.subject and not slot.form)
-    return key, _surface(*key)
+    look = Look(slot.sort, slot.form, slot.capital, name, spoken, slot.subject and not slot.form)
+    return look, _surface(look)
 
 
 @lru_cache(maxsize=1024)
-def _surface(sort: str, form: str, capital: bool, name: str, spoken: int, subject: bool) -> Surface:
-    if sort == "character":
-        return _character(form, capital, spoken, subject)
-    if sort == "object":
-        return _object(form, capital, spoken)
-    if form in ("nook", "scene"):
-        tables = [table for key, table in LISTS.items() if key.startswith(f"{form}-")]
-        return _phrases((word, word) for table in tables for word in forms(table, "", spoken, capital))
-    if sort == "place":
-        return _phrases(_numbered(PLACES, form, spoken, capital, "place"))
-    return _phrases((word, number) for number, word in enumerate(_table(name, form, spoken, capital)))
+def _surface(look: Look) -> Surface:
+    if look.sort == "character":
+        return _character(look)
+    if look.sort == "object":
+        return _object(look.form, look.capital, look.spoken)
+    if look.form in ("nook", "scene"):
+        tables = [table for key, table in LISTS.items() if key.startswith(f"{look.form}-")]
+        return _phrases((word, word) for table in tables for word in forms(table, "", look.spoken, look.capital))
+    if look.sort == "place":
+        return _phrases(_numbered(PLACES, look, "place"))
+    table = LISTS[look.table[1:]] if look.table.startswith("@") else TYPED[look.table]
+    words = forms(table, look.form, look.spoken, look.capital)
+    return _phrases((word, number) for number, word in enumerate(words))
 
 
-def _table(name: str, form: str, spoken: int, capital: bool) -> tuple[str, ...]:
-    from toyworlds.stories.lexicon import TYPED
-
-    return forms(LISTS[name[1:]] if name.startswith("@") else TYPED[name], form, spoken, capital)
-
-
-def _numbered(table: Table, form: str, spoken: int, capital: bool, tag: str) -> Iterable[tuple[str, tuple[str, int]]]:
-    return ((word, (tag, number)) for number, word in enumerate(forms(table, form, spoken, capital)))
+def _numbered(table: Table, look: Look, tag: str, form: str | None = None) -> Iterable[tuple[str, tuple[str, int]]]:
+    words = forms(table, look.form if form is None else form, look.spoken, look.capital)
+    return ((word, (tag, number)) for number, word in enumerate(words))
 
 
 def _phrases(entries: Iterable[tuple[str, Any]]) -> Surface:
@@ -87,33 +95,37 @@ def _phrases(entries: Iterable[tuple[str, Any]]) -> Surface:
     return match
 
 
-def _character(form: str, capital: bool, spoken: int, subject: bool) -> Surface:
+def _character(look: Look) -> Surface:
+    form = look.form
     if form in ("kind", "a"):
-        return _phrases(_numbered(KINDS, "" if form == "kind" else "a", spoken, capital, "kind"))
+        return _phrases(_numbered(KINDS, look, "kind", "" if form == "kind" else "a"))
     if form in ("hand", "hands"):
         return _phrases((word, word) for word in {getattr(kind, form) for kind in KIND_LIST})
     if form == "went":
         tables = [table for key, table in LISTS.items() if key.startswith("went-")]
-        return _phrases((word, word) for table in tables for word in forms(table, "", spoken, False))
+        return _phrases((word, word) for table in tables for word in forms(table, "", look.spoken, False))
     owner = "'s" if form in ("s", "his") else ""
     entries: list[tuple[str, tuple[str, int]]] = []
     if not (form == "self" or form.endswith("!")):
         entries += [(name + owner, ("name", number)) for number, name in enumerate(NAMES.forms[""])]
-    if subject or form not in ("", "n", "s"):
+    if look.subject or form not in ("", "n", "s"):
         words = PRONOUNS[form.rstrip("!")]
-        entries += [(word.capitalize() if capital else word, ("he", gender)) for gender, word in enumerate(words)]
+        entries += [(word.capitalize() if look.capital else word, ("he", gender)) for gender, word in enumerate(words)]
     return _phrases(entries)
 
 
 def _object(form: str, capital: bool, spoken: int) -> Surface:
     looks, colors, nouns = (
-        {word: number for number, word in enumerate(forms(table, "", spoken, False))} for table in (LOOKS, COLORS, NOUNS)
+        {word: number for number, word in enumerate(forms(table, "", spoken, False))}
+        for table in (LOOKS, COLORS, NOUNS)
     )
     if form in ("noun", "color", "look"):
         column = ("look", "color", "noun").index(form)
         words = (looks, colors, nouns)[column]
-        return _phrases((word, tuple(number if i == column else -1 for i in range(3))) for word, number in words.items())
-    first = ARTICLES if form == "a" else ("the",)
+        return _phrases(
+            (word, tuple(number if i == column else -1 for i in range(3))) for word, number in words.items()
+        )
+    first: tuple[str, ...] = ARTICLES if form == "a" else ("the",)
     first = tuple(word.capitalize() for word in first) if capital else first
     it = ("It" if capital else "it") if form == "it" else None
 

@@ -1,7 +1,8 @@
 """The teller: says events one after the other, keeps the state, and refers to characters so that it is clear who.
 
 A character is called he or she only where the sentence before mentioned that character and no other of the same
-gender, where this sentence has no other of that gender either, and never at the start of a paragraph.
+gender, where this sentence has no other of that gender either, and never at the start of a paragraph; later in a
+sentence, where nobody else of that gender was mentioned before.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from toyworlds.stories import state
-from toyworlds.stories.draws import Draws, Option, weights
+from toyworlds.stories.draws import Choices, Option, weights
 from toyworlds.stories.fill import Filler, filler
 from toyworlds.stories.grammar import Event, events
 from toyworlds.stories.lexicon import (
@@ -29,15 +30,17 @@ from toyworlds.stories.lexicon import (
 )
 
 Told = tuple[str, tuple[Filler, ...]]
+HALF = weights((1, 1))
+COLOR_POOL = Pool(tuple(range(len(COLORS))))
 
 
 @dataclass(frozen=True)
 class Script:
-    """An event made ready to be told: its texts and fillers in (base, dialect), its effects."""
+    """An event made ready to be told: its texts and fillers in (base, dialect), what it changes."""
 
     event: Event
     told: tuple[tuple[Told, ...], tuple[Told, ...]]
-    effects: tuple[state.Effect, ...]
+    changes: list[state.Change]
 
 
 @lru_cache(maxsize=1)
@@ -47,26 +50,25 @@ def scripts() -> dict[str, Script]:
 
 
 def _script(event: Event) -> Script:
-    told = tuple(
+    base, dialect = (
         tuple(
             (template.text, tuple(filler(slot, label, spoken) for label, slot in enumerate(template.slots)))
             for template in templates
         )
         for spoken, templates in enumerate(event.templates)
     )
-    changes = [state.effect(words) for words in event.effects]
-    return Script(event, (told[0], told[1]), tuple(change for change in changes if change))
+    return Script(event, (base, dialect), [one for effect in event.effects for one in state.changes(effect)])
 
 
-class Stop(Exception):  # noqa: N818 - an end, not an error
-    """The teller was asked to stop after so many sentences."""
+class StopTellingError(Exception):
+    """The teller has told as many sentences as it was asked for."""
 
 
 @dataclass
 class Teller:
-    """A story while it is told."""
+    """A story while it is told: its entities, its state, its sentences, and what the plots remember."""
 
-    draws: Draws
+    draws: Choices
     limit: int = 1 << 30
     name: list[int] = field(default_factory=list)
     kind: list[int] = field(default_factory=list)
@@ -75,31 +77,31 @@ class Teller:
     color: list[int] = field(default_factory=list)
     look: list[int] = field(default_factory=list)
     row: state.Row = field(default_factory=state.blank)
+
+    texts: list[str] = field(default_factory=list)
     rows: list[tuple[int, ...]] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     templates: list[int] = field(default_factory=list)
     flags: list[int] = field(default_factory=list)
     nats: list[float] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
+    roles: list[Mapping[str, int]] = field(default_factory=list)
     words: int = 0
 
-    def __post_init__(self) -> None:
-        self.told: dict[tuple[str, int], list[int]] = {}
-        self.barred: tuple[str | None, ...] = ()
-        self.due: str | None = None
-        self.visited: list[int] = []
-        self.clear = [-1, -1]
-        self.clear_object = -1
-        self.alone = (True, True)
-        self.break_before = False
-        self._flag: int | None = None
-        self.friend: int | None = None
-        self.side: list[int] = []
-        self.scenes: list[int] = []
-        self.contest = -1
-        self.asked: set[tuple[str, int]] = set()
+    friend: int = -1
+    side: list[int] = field(default_factory=list)
+    visited: list[int] = field(default_factory=list)
+    scenes: list[int] = field(default_factory=list)
+    asked: set[tuple[str, int]] = field(default_factory=set)
+    contest: int = -1
 
-    # What is said ----------------------------------------------------------------------------------------------
+    clear: list[int] = field(default_factory=lambda: [-1, -1])
+    clear_object: int = -1
+    alone: tuple[bool, bool] = (True, True)
+    told: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    barred: tuple[str | None, ...] = ()
+    due: str | None = None
+    decided: int | None = None
+    break_before: bool = False
 
     def say(self, name: str, **roles: int) -> None:
         """Tell the event `name` of the given entities and entries, and change the state by its effects."""
@@ -112,24 +114,41 @@ class Teller:
             told.clear()
         chosen = self.draws.template(len(options), told)
         here = [roles[role] for role in event.characters]
-        genders = [self.gender[who] for who in here]
-        self.alone = (genders.count(0) < 2, genders.count(1) < 2)
-        if self.break_before:
-            self.clear, self.clear_object = [-1, -1], -1
+        self._begin(here)
         text, fillers = options[chosen]
         self._add(text % tuple([fill(self, roles) for fill in fillers]))
-        for change in script.effects:
-            change(self.row, roles)
+        state.change(self.row, roles, script.changes)
         self.rows.append(tuple(self.row))
         self.events.append(event.number)
         self.templates.append(chosen)
         self.flags.append(flag)
+        self.roles.append(roles)
         told.append(chosen)
         told.sort()
-        self._mention(here, genders, [roles[role] for role in event.objects])
-        self.barred, self.due, self._flag = (), None, None
+        self._mention(here, [roles[role] for role in event.objects])
+        self.barred, self.due, self.decided = (), None, None
         if len(self.texts) == self.limit:
-            raise Stop
+            raise StopTellingError
+
+    def ask(self, name: str, **roles: int) -> tuple[str, str]:
+        """Tell a question up to its answer, in a paragraph of its own; return what is told, and the answer."""
+        event, flag = events()[name], self.flag()
+        templates = event.templates[flag]
+        chosen = self.draws.template(len(templates), [i for i, one in enumerate(templates) if one.cut is None])
+        self.paragraph()
+        self._begin([roles[role] for role in event.characters if role in roles])
+        slots = templates[chosen].slots[: (templates[chosen].cut or 0) + 1]
+        words = [filler(slot, label, flag)(self, roles) for label, slot in enumerate(slots)]
+        pieces = templates[chosen].text.split("%s")[: len(words)]
+        text = "".join(piece + word for piece, word in zip(pieces, [*words[:-1], ""], strict=True))
+        return "\n" + text.rstrip(), words[-1]
+
+    def _begin(self, here: Sequence[int]) -> None:
+        """Note which pronouns are clear in a sentence about the characters `here`."""
+        genders = [self.gender[who] for who in here]
+        self.alone = (genders.count(0) < 2, genders.count(1) < 2)
+        if self.break_before:
+            self.clear, self.clear_object = [-1, -1], -1
 
     def _add(self, text: str) -> None:
         gap = "" if not self.texts else "\n" if self.break_before else " "
@@ -139,11 +158,12 @@ class Teller:
         self.nats.append(self.draws.nats)
         self.draws.nats = 0.0
 
-    def _mention(self, here: list[int], genders: list[int], objects: list[int]) -> None:
-        clear = [-1, -1]
-        for who, gender in zip(here, genders, strict=True):
-            clear[gender] = who if genders.count(gender) == 1 else -1
-        self.clear = clear
+    def _mention(self, here: Sequence[int], objects: Sequence[int]) -> None:
+        """Note whom a pronoun may mean in the next sentence."""
+        self.clear = [-1, -1]
+        for who in here:
+            gender = self.gender[who]
+            self.clear[gender] = who if self.alone[gender] else -1
         self.clear_object = objects[0] if len(objects) == 1 else -1
 
     def paragraph(self) -> None:
@@ -152,11 +172,9 @@ class Teller:
 
     def flag(self) -> int:
         """1 when the next sentence is told in the dialect."""
-        if self._flag is None:
-            self._flag = self.draws.flag()
-        return self._flag
-
-    # What is chosen --------------------------------------------------------------------------------------------
+        if self.decided is None:
+            self.decided = self.draws.flag()
+        return self.decided
 
     def branch(self, *options: Option) -> str | None:
         """Choose which event comes next; with None, none of the others does, and they are not offered again."""
@@ -172,19 +190,22 @@ class Teller:
         positions = sorted([pool.position[number] for number in taken if number in pool.position])
         return pool.ids[self.draws.pick(label, pool, positions)]
 
+    def which(self, role: str, candidates: Sequence[int]) -> int:
+        """Choose one of the entities `candidates` to be `role` in the next sentence."""
+        return candidates[self.draws.which(role, candidates)]
+
     def person(self, role: str, *groups: tuple[str, int]) -> int:
         """Add a character of one of the weighted `groups`, whom the next sentence introduces as `role`."""
         group = self.draws.group(role, groups)
-        taken = list(self.name)
+        taken = self.name
+        kind = KIND_POOLS[group].ids[0]
         if group == "kin":
             known = [KIND_OF_KIN.get(name) for name in self.name]
             taken = [name for name in NAME_POOLS["kin"].ids if KIND_OF_KIN[name] in known]
         elif group in ("animal", "adult"):
             kind = self.pick(f"{role}.kind", KIND_POOLS[group], self.kind)
-        else:
-            kind = KIND_POOLS[group].ids[0]
         name = self.pick(f"{role}.name", NAME_POOLS[group], taken)
-        return self.enter(KIND_OF_KIN[name] if group == "kin" else kind, name)
+        return self.enter(KIND_OF_KIN.get(name, kind), name)
 
     def enter(self, kind: int, name: int) -> int:
         """Add a character and return its number."""
@@ -195,53 +216,38 @@ class Teller:
 
     def thing(self, role: str, *groups: str, color: bool | None = None) -> int:
         """Add an object of one of `groups` that the next sentence introduces as `role`; color None: it may have one."""
-        noun = self.pick(f"{role}.noun", joined(NOUN_POOLS, groups), self.noun)
+        noun = self.pick(f"{role}.noun", joined("noun", groups), self.noun)
         has_color = self.draws.has(f"{role}.color", HALF) if color is None else color
         self.color.append(self.pick(f"{role}.color", COLOR_POOL, self.color) if has_color else -1)
-        looks = joined(LOOK_POOLS, ("size", LOOKS_OF[groups[0]]))
+        looks = joined("look", ("size", LOOKS_OF[groups[0]]))
         self.look.append(self.pick(f"{role}.look", looks, self.look) if self.draws.has(f"{role}.look", HALF) else -1)
         self.noun.append(noun)
         return len(self.noun) - 1
 
-    def own(self, role: str) -> int:
+    def own(self, role: str, color: bool | None = None) -> int:
         """Add a keepsake that plays no part in the plot."""
-        self.side.append(self.thing(role, "keepsake"))
+        self.side.append(self.thing(role, "keepsake", color=color))
         return self.side[-1]
 
-    def which(self, role: str, candidates: Sequence[int]) -> int:
-        """Choose one of the entities `candidates` to be `role` in the next sentence."""
-        return candidates[self.draws.which(role, candidates)]
-
-    def all(self, table: str) -> Pool:
-        """Return every entry of a table."""
-        return whole(table)
+    def spot(self, role: str, *groups: str) -> int:
+        """Choose a place of one of `groups` not yet in the story, which the next sentence shows as `role`."""
+        place = self.pick(role, joined("place", groups), self.visited)
+        self.visited.append(place)
+        return place
 
     def holder(self, thing: int) -> int:
         """Return who holds an object, -1 for nobody."""
         return self.row[state.HOLDER + thing]
 
-    def spot(self, role: str, *groups: str) -> int:
-        """Choose a place of one of `groups` not yet in the story, which the next sentence shows as `role`."""
-        place = self.pick(role, joined(PLACE_POOLS, groups), self.visited)
-        self.visited.append(place)
-        return place
+
+@lru_cache(maxsize=256)
+def joined(table: str, groups: tuple[str, ...]) -> Pool:
+    """Return one pool of several groups of nouns, looks or places."""
+    pools = {"noun": NOUN_POOLS, "look": LOOK_POOLS, "place": PLACE_POOLS}[table]
+    return Pool(tuple(number for group in groups for number in pools[group].ids))
 
 
 @lru_cache(maxsize=64)
 def whole(table: str) -> Pool:
     """Return every entry of a table that an event's argument may come from."""
     return Pool(tuple(range(len(TYPED[table]))))
-
-
-HALF = weights((1, 1))
-COLOR_POOL = Pool(tuple(range(len(COLORS))))
-
-
-@lru_cache(maxsize=256)
-def _joined(ids: tuple[tuple[int, ...], ...]) -> Pool:
-    return Pool(tuple(number for group in ids for number in group))
-
-
-def joined(pools: Mapping[str, Pool], groups: tuple[str, ...]) -> Pool:
-    """Return one pool of several groups."""
-    return pools[groups[0]] if len(groups) == 1 else _joined(tuple(pools[group].ids for group in groups))

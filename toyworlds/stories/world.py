@@ -13,6 +13,7 @@ The split of a story is decided by its hero (`hero.py`). docs/stories.md shows w
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -72,9 +73,10 @@ class Stories:
             Column("sentence_end", "index", "int32", (None,), per, "characters", 0, None, "where each sentence ends"),
             Column("event", "factor", "int16", (None,), per, description="what each sentence tells"),
             Column("template", "factor", "int8", (None,), per, description="which template of the event"),
-            Column("spoken", "factor", "bool", (None,), per, description="True for sentences in the dialect"),
             Column("cost", "label", "float64", (None,), per, "nats", 0.0, None, "-log P of each sentence's choices"),
         ]
+        if self.dialect > 0.0:
+            columns.append(Column("spoken", "factor", "bool", (None,), per, description="True in the dialect"))
         for names, size, axis in ((OF_CHARACTER, CHARACTERS, "character"), (OF_OBJECT, OBJECTS, "object")):
             for name, (dtype, text) in names.items():
                 columns.append(Column(name, "factor", dtype, (None, size), (*per, axis), "", -1, None, text))
@@ -95,12 +97,15 @@ class Stories:
         words = {name: np.asarray(getattr(lexicon, name.upper()).forms[""]) for name in tables}
         return words | {"places": np.asarray(lexicon.PLACES.forms["noun"]), "events": np.asarray(list(events()))}
 
-    def tell(self, seed: int, split: str, start: int, count: int) -> list[Teller]:
-        """Return the stories start .. start + count - 1 of `split` as their tellers leave them."""
+    def tell(self, seed: int, split: str, start: int, count: int, limit: int | None = None) -> list[Teller]:
+        """Return the stories start .. start + count - 1 of `split` as their tellers leave them.
+
+        With `limit` each stops after that many sentences.
+        """
         from toyworlds.stories.draws import Draws
         from toyworlds.stories.hero import heroes
         from toyworlds.stories.story import tell
-        from toyworlds.stories.teller import Teller
+        from toyworlds.stories.teller import StopTellingError, Teller
 
         choice("split", split, self.splits())
         integer("start", start, 0)
@@ -113,7 +118,11 @@ class Stories:
         told = []
         for row, hero in enumerate(heroes(seed, self.name, split, start, count)):
             spoken = flags[row * FLAGS_PER_STORY : (row + 1) * FLAGS_PER_STORY].tolist()
-            told.append(tell(Teller(Draws(words[row * size : (row + 1) * size].tolist(), hero, self.dialect, spoken))))
+            teller = Teller(Draws(words[row * size : (row + 1) * size].tolist(), hero, self.dialect, spoken))
+            teller.limit = teller.limit if limit is None else limit
+            with contextlib.suppress(StopTellingError):
+                tell(teller)
+            told.append(teller)
         return told
 
     def generate(self, seed: int, split: str, start: int, count: int) -> dict[str, np.ndarray | Ragged]:
@@ -130,9 +139,10 @@ class Stories:
             "sentence_end": Ragged.of(ends, "int32"),
             "event": _flat([t.events for t in told], offsets, "int16"),
             "template": _flat([t.templates for t in told], offsets, "int8"),
-            "spoken": _flat([t.flags for t in told], offsets, "bool"),
             "cost": _flat([t.nats for t in told], offsets, "float64"),
         }
+        if self.dialect > 0.0:
+            rows["spoken"] = _flat([t.flags for t in told], offsets, "bool")
         for name, (dtype, _) in {**OF_CHARACTER, **OF_OBJECT}.items():
             rows[name] = Ragged(states[:, state.FACTORS[name]].astype(dtype), offsets)
         rows["day"] = Ragged(states[:, state.DAY].astype(np.int8), offsets)

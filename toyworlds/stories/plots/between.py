@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from toyworlds.stories import state
-from toyworlds.stories.lexicon import ACT_POOLS, GEAR, GEAR_WORDS, KIND_OF_PLACE, NEED_PLACES, PLACE_POOLS
+from toyworlds.stories.lexicon import ACT_POOLS, KIND_OF_PLACE, PLACE_POOLS
+from toyworlds.stories.questions import common_fact
 from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
@@ -11,7 +12,8 @@ PHRASES = """
 {a} saw <{@creature}> {@creature_doing}.
 Just above, {a} noticed <{@creature}> {@creature_doing}.
 {@creature} was {@creature_doing}, and {a} stopped to look. ~ {@creature} {a} stopped to behold, {@creature_doing}.
-"Look at that!" said {a}, pointing at {@creature} that was {@creature_doing}. ~ Quoth {a}: "Behold!" There, {@creature_doing}, was {@creature}.
+"Look at that!" said {a}, pointing at {@creature} that was {@creature_doing}. ~ Quoth {a}: "Behold!" There,
+    {@creature_doing}, was {@creature}.
 Not far away there was {@creature}, {@creature_doing}. {a} kept very still.
 {a} counted three clouds, two pigeons and {@creature} that was {@creature_doing}.
 "Shh," whispered {a}. There was {@creature}, {@creature_doing}.
@@ -25,9 +27,10 @@ To pass the time, {a} hummed <a tune about {@song}>.
 Softly, {a} began to sing of {@song}.
 
 [dream a b x:job]
-"What do you want to be when you grow up?" asked {b}. "{x.a}," said {a}. ~ Asked {b}: "What wilt thou be when thou art grown?" Quoth {a}: "{x.a}."
+"What do you want to be when you grow up?" asked {b}. "{x.a}," said {a}. ~ Asked {b}: "What wilt thou be when thou
+    art grown?" Quoth {a}: "{x.a}."
 "One day I will be {x.a}," {a} told {b}.
-{a} told {b} about {a.his} dream, which was to become <{x.a}>.
+{a} told {b} about {a.his!} dream, which was to become <{x.a}>.
 "Do you know what I want to be?" said {a} to {b}. "I want to be {x.a}!"
 "Can you keep a secret?" {a} asked {b}. "I would love to be {x.a}."
 {a.n} and {b.n} talked about growing up. {a.n} wanted to be {x.a}.
@@ -50,7 +53,8 @@ It was time for a bite to eat. {a} broke {o.a} in two and gave {b} the bigger ha
 {a} let {b} carry <{o}> for a while.
 {b} liked {o} so much that {a} lent it to {b.him!}.
 {a} handed <{o}> to {b} to look after.
-"You may hold {o.the}," {a} told {b}, and {b} took it with both {b.hands}. ~ {a} told {b}: "Hold {o.the} thou mayest." With both {b.hands} {b} took it.
+"You may hold {o.the}," {a} told {b}, and {b} took it with both {b.hands}. ~ {a} told {b}: "Hold {o.the} thou
+    mayest." With both {b.hands} {b} took it.
 "Will you keep {o.the} safe for me?" {a} asked {b}, and {b} put it away carefully.
 Because {a} wanted both {a.hands} free, {b} took <{o}>.
 {a} trusted {b} and let {b.him!} have <{o}> for a while.
@@ -58,7 +62,8 @@ Just for fun, {a} dressed {b} up and gave {b.him!} {o.the} to hold.
 
 [borrow_back b a o] hold o a
 {b} gave <{o}> back to {a}.
-"Here is your {o.noun} again," said {b}, and {a} took it. ~ Quoth {b}: "Thine is this {o.noun} again." And {a} took it.
+"Here is your {o.noun} again," said {b}, and {a} took it. ~ Quoth {b}: "Thine is this {o.noun} again." And {a} took
+    it.
 Before long {a} had <{o}> again, because {b} was careful to return it.
 {b} had looked at {o} long enough and returned it to {a}.
 "I almost forgot," said {b}, and gave {a} {o.the} back.
@@ -85,7 +90,6 @@ Nobody goes out in {x} without {y.a}, and {a} knew that well.
 What does one need in {x}? {a} knew the answer, the |{y}.
 "Never go out in {x} without your |{y}," {a} liked to say.
 """
-ALL_NEEDS, ALL_WEATHERS, ALL_JOBS = whole("need"), whole("weather"), whole("job")
 
 
 def pause(t: Teller) -> None:
@@ -115,10 +119,10 @@ def _one(t: Teller) -> bool:
 def together(t: Teller) -> bool:
     """Whether the friend is known to be where the hero is."""
     place = t.row[state.PLACE]
-    return t.friend is not None and place >= 0 and t.row[state.PLACE + t.friend] == place
+    return t.friend >= 0 and place >= 0 and t.row[state.PLACE + t.friend] == place
 
 
-def held(t: Teller, who: int | None) -> tuple[int, ...]:
+def held(t: Teller, who: int) -> tuple[int, ...]:
     """Objects outside the plot that `who` holds."""
     return tuple(thing for thing in t.side if t.row[state.HOLDER + thing] == who)
 
@@ -128,7 +132,7 @@ def _tell(t: Teller, event: str) -> None:
     if event in ("sees", "sings"):
         t.say(event, a=0)
     elif event in ("custom", "gear_chat"):
-        fact(t, event)
+        t.say(event, **common_fact(t, event))
     elif event == "scene":
         t.scenes.append(place)
         t.say("scene", a=0, p=place)
@@ -142,18 +146,8 @@ def _tell(t: Teller, event: str) -> None:
     elif event == "borrow_back":
         t.say("borrow_back", b=friend, a=0, o=t.which("o", held(t, friend)))
     elif event == "dream":
-        t.say("dream", a=0, b=friend, x=t.pick("x", ALL_JOBS))
+        t.say("dream", a=0, b=friend, x=t.pick("x", whole("job")))
     elif event == "joke":
         t.say("joke", a=0, b=friend)
     else:
         t.say("snack", a=0, b=friend, o=t.thing("o", "snack", color=False))
-
-
-def fact(t: Teller, event: str) -> None:
-    """A common fact of the world: where one goes in need, or what one takes along in a weather."""
-    if event == "custom":
-        need = t.pick("x", ALL_NEEDS)
-        t.say("custom", a=0, x=need, r=NEED_PLACES[need][t.flag()])
-    else:
-        weather = t.pick("x", ALL_WEATHERS)
-        t.say("gear_chat", a=0, x=weather, y=GEAR.number[GEAR_WORDS[weather][t.flag()]])

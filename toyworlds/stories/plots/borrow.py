@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toyworlds.stories.plots.between import pause
 from toyworlds.stories.plots.common import OUTDOORS, outing
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [plan a x:project] aim a make
@@ -40,7 +40,7 @@ The first person {a} met was {c.n} the {c.kind}, so {a} asked about {o}.
 So {a} {a.went} {r.to}, where {d} was hard at work.
 {a} {a.went} {r.to} as fast as {a.he} could and found {d} there.
 {r.in}, {a} found {d} and said hello.
-It was a long way {r.to}, but there was {d}, and {a} ran up to {d.him}.
+It was a long way {r.to}, but there was {d}, and {a} ran up to {d.him!}.
 {d} looked up in surprise when {a} came {r.to}.
 
 [lends d a o] hold o a
@@ -100,7 +100,7 @@ A promise is a promise. {a} {a.went} {r.to} and gave <{o}> back to {d}.
 
 [praises d a]
 "You may borrow anything from me, {a.n}," said {d}.
-{d} was pleased that {a} had kept {a.his} promise.
+{d} was pleased that {a} had kept {a.his!} promise.
 "Somebody who brings things back is always welcome, {a.n}," said {d}.
 "I wish everyone were like you, {a.n}," said {d}.
 {d} gave {a} a friendly nod. "Come again," {d.he!} said.
@@ -109,7 +109,7 @@ A promise is a promise. {a} {a.went} {r.to} and gave <{o}> back to {d}.
 
 def borrow(t: Teller) -> None:
     """Tell it."""
-    a, x = 0, t.pick("x", t.all("project"))
+    a, x = 0, t.pick("x", whole("project"))
     t.say("plan", a=a, x=x)
     tool = t.thing("o", "mend", "dig", "cut", "reach", color=False)
     t.say("needs_tool", a=a, o=tool, x=x)
@@ -141,11 +141,11 @@ def _build(t: Teller, x: int) -> None:
     """Make the thing, not always at the first attempt."""
     t.say("builds", a=0, x=x)
     if t.branch(("from_what", 1), (None, 1)):
-        first = t.pick("x", t.all("material"))
-        t.say("from_what", a=0, x=first, y=t.pick("y", t.all("material"), (first,)))
+        first = t.pick("x", whole("material"))
+        t.say("from_what", a=0, x=first, y=t.pick("y", whole("material"), (first,)))
     if t.branch(("goes_wrong", 1), (None, 1)):
         t.say("goes_wrong", a=0, x=x)
-        if t.friend is None:
+        if t.friend < 0:
             t.friend = t.person("b", ("girl", 1), ("boy", 1), ("animal", 1))
             t.say("second_pair_new", b=t.friend, a=0)
         else:

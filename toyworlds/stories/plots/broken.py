@@ -12,8 +12,8 @@ PHRASES = """
 One day {b} lent {a} <{o.a}>.
 {b} had <{o.a}>, and {a} was allowed to borrow it.
 "You may have my {o.noun} until tomorrow," said {b}, and gave {a} {o.a}.
-{a} begged and begged, until {b} lent {a.him} <{o.a}>.
-For a whole week {a} had asked {b} for {o.a}, and now {a} was allowed to take it.
+{a} begged and begged, until {b} lent {a.him!} <{o.a}>.
+For a whole week {a} had asked {b} for {o.a}, and now {a.he!} was allowed to take it.
 {a} admired {o.a} so much that {b} lent it to {a.him!}.
 
 [borrows_new a b o] new b; new o; own o b; hold o a; mood a happy
@@ -46,8 +46,8 @@ Without thinking, {a} ran {r.to} and hid {o} there.
 
 [conscience a b] mood a worried
 That night {a} could not sleep. What would {b} say?
-{a} thought of {b}, and {a.his} stomach hurt.
-Every time {a} thought of {b}, {a.he} felt worse.
+{a} thought of {b}, and {a.his!} stomach hurt.
+Every time {a} thought of {b}, {a.he!} felt worse.
 "I should have told {b.n} the truth," thought {a}.
 {a} wanted to eat, but nothing tasted good. How would {a.he!} ever tell {b}?
 Whenever somebody laughed, {a} thought that it must be {b}, who knew everything.
@@ -68,7 +68,7 @@ There it still was, {r.in}. {a} picked up <{o}> and held it tight.
 
 [confesses a b o] mood a sorry
 "I broke {o.the}," said {a}. "I am so sorry, {b.n}."
-{a} showed {o} to {b} and told {b.him} everything.
+{a} showed {o} to {b} and told {b.him!} everything.
 "{b.n}, I have to tell you something," said {a}, and showed {b.him} {o.the}. "I broke it."
 With tears running down, {a} told {b} what had happened to {o}.
 "This is all that is left of {o.the}, {b.n}," said {a}. "It was my fault."
@@ -143,7 +143,7 @@ That evening {a} slept better than the night before.
 def broken(t: Teller) -> None:
     """Tell it."""
     a = 0
-    if t.friend is None:
+    if t.friend < 0:
         b = t.friend = t.person("b", *COMPANIONS)
         t.say("borrows_new", a=a, b=b, o=(o := t.thing("o", "keepsake")))
     else:

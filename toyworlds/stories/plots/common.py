@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from toyworlds.stories.lexicon import DAYS, Pool
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.lexicon import Pool
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [day a p y:day z:time] at a p; day y; time z
@@ -11,7 +11,8 @@ One {@fine} {y} {z}, {a} {a.went} <{p.to}>.
 It was {@fine.a} {y} {z}, and {a} {a.went} <{p.to}>.
 On {@fine.a} {y} {z}, {a} set off <for {p}>.
 When {y} {z} came, {@fine} and {@bright}, {a} {a.went} <{p.to}>.
-"It is {y} at last!" said {a.n}, and that {z} {a.he} {a.went} {p.to}. ~ Quoth {a.n}: "It is {y} at last!" And that {z} {p.to} {a.he} {a.went}.
+"It is {y} at last!" said {a.n}, and that {z} {a.he} {a.went} {p.to}. ~ Quoth {a.n}: "It is {y} at last!" And that
+    {z} {p.to} {a.he} {a.went}.
 {y} {z} was {@fine}, so {a} {a.went} <{p.to}>.
 One {y} {z}, when {@sky}, {a} {a.went} <{p.to}>.
 One {y} {z}, {a} could not sit still and {a.went} <{p.to}>.
@@ -31,7 +32,8 @@ After breakfast, {a} {a.went} <{p.to}>.
 {a} looked around. {p.in}, {p.scene}. ~ All about {a} looked. {p.in}, {p.scene}.
 {p.in}, {p.scene}, and {a} {@breathed}.
 {a} stood still for a moment, because {p.scene} <{p.in}>.
-What a day it was {p.in}! {p.scene}, and {a} {@breathed}. ~ Lo, what a day it was {p.in}! {p.scene}, and {a} {@breathed}.
+What a day it was {p.in}! {p.scene}, and {a} {@breathed}. ~ Lo, what a day it was {p.in}! {p.scene}, and {a}
+    {@breathed}.
 {a} loved it {p.in}, where {p.scene}.
 "Listen," thought {a}. {p.in}, {p.scene}.
 
@@ -48,7 +50,8 @@ Nothing was more fun {p.in} than {x.ing}, and {a} did it for {@a_while}.
 [meet a b] new b; join b a
 There {a} met {b.a} named {b.n}.
 {b.a} named {b.n} was there too, and {a} said hello.
-"Hello! I am {b.n}," {b.a} called out, and {a} waved back. ~ {b.a} called out: "Good morrow! I am {b.n}." And {a} waved back.
+"Hello! I am {b.n}," {b.a} called out, and {a} waved back. ~ {b.a} called out: "Good morrow! I am {b.n}." And {a}
+    waved back.
 {a} was not alone, because {b.a} named {b.n} was there as well.
 {@just_then}, {b.a} named {b.n} came by and smiled at {a}.
 A voice said, "May I come along?" It was {b.a} named {b.n}, and {a} was glad.
@@ -63,7 +66,7 @@ Before {a} could do anything, {b.a} named {b.n} ran up and shook {a.his!} {a.han
 {b} was there as well, {@busy_with}, and {a} waved.
 "There you are!" said {b.n} when {a} arrived.
 And there was {b.n}, {@busy_with}, just as {a} had hoped.
-{b.n} had promised to come, and {a} {@greeted} to see that {b.he} had kept {b.his!} word.
+{b.n} had promised to come, and {b.he!} was there. {a} {@greeted}.
 "{a.n}! Over here!" called {b.n}, who was {@busy_with}.
 
 [weeps a] mood a sad
@@ -89,7 +92,7 @@ A tear rolled down {a.s} {@cheek}.
 [thanks a c] mood a thankful; mood c happy
 {a} thanked {c} with all {a.his!} heart.
 "Thank you, {c.n}!" cried {a}. "You are so kind."
-"You are welcome," said {c} when {a} thanked {c.him}.
+"You are welcome," said {c} when {a} thanked {c.him!}.
 {a} shook {c.s} {c.hand}. "I will never forget this, {c.n}."
 "That was very good of you, {c.n}," said {a}.
 {a} did not know how to thank {c}, so {a.he!} simply smiled.
@@ -97,7 +100,6 @@ A tear rolled down {a.s} {@cheek}.
 """
 OUTDOORS = ("water", "wood", "hill", "field", "village")
 DAYTIME = Pool((0, 1))
-ALL_DAYS = Pool(tuple(range(len(DAYS))))
 COMPANIONS = (("girl", 3), ("boy", 3), ("animal", 4))
 
 
@@ -105,13 +107,13 @@ def outing(t: Teller, *groups: str) -> int:
     """The day begins: the hero goes to a place of one of `groups`; return the place."""
     t.paragraph()
     place = t.spot("p", *groups)
-    t.say("day", a=0, p=place, y=t.pick("y", ALL_DAYS), z=t.pick("z", DAYTIME))
+    t.say("day", a=0, p=place, y=t.pick("y", whole("day")), z=t.pick("z", DAYTIME))
     return place
 
 
 def company(t: Teller) -> int:
     """Bring the friend to the hero, or a new one if there is none yet; return the friend."""
-    if t.friend is None:
+    if t.friend < 0:
         t.friend = t.person("b", *COMPANIONS)
         t.say("meet", a=0, b=t.friend)
     else:

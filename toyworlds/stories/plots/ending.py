@@ -8,12 +8,13 @@ from toyworlds.stories.plots.between import held, together
 from toyworlds.stories.plots.common import OUTDOORS
 from toyworlds.stories.questions import ask, keeps, own_home
 from toyworlds.stories.teller import Teller
+from toyworlds.stories.world import OBJECTS
 
 PHRASES = """
 [lends_home a b o] hold o b
 {a} let {b} take <{o}> home.
 "Take {o.the} with you until next time," said {a}, and gave it to {b}.
-{b} asked for {o}, and {a} lent it to {b.him}.
+{b} asked for {o}, and {a} lent it to {b.him!}.
 "Can I borrow {o.the}?" {b} asked {a}, and {b.he} could.
 {a} saw how much {b} liked {o} and let {b.him!} take it home.
 "You may keep {o.the} until next week," {a} told {b}, and {b} took it.
@@ -53,50 +54,72 @@ It was getting late, and {a} {a.went} home to {c}, who was {@at_work}.
 "You look happy, {a.n}," said {c}.
 
 [ask_color c a o]
-"What color is {o.the}?" asked {c}. "It is |{o.color}," said {a}. ~ Asked {c}: "What hue hath {o.the}?" Quoth {a}: "It is |{o.color}."
-{c} asked {a} about {o.the}. "It is |{o.color}," {a} said. ~ Of {o.the} {c} asked {a}. Quoth {a}: "It is |{o.color}."
-{c} wanted to know what color {o.the} was. "It is |{o.color}," said {a}. ~ {c} would know the hue of {o.the}. Quoth {a}: "It is |{o.color}."
-"Tell me, {a.n}, what color is {o.the}?" said {c}. It was |{o.color}. ~ Quoth {c}: "Tell me, {a.n}, what hue hath {o.the}?" It was |{o.color}.
+"What color is {o.the}?" asked {c}. "It is |{o.color}," said {a}. ~ Asked {c}: "What hue hath {o.the}?" Quoth {a}:
+    "It is |{o.color}."
+{c} asked {a} about {o.the}. "It is |{o.color}," {a} said. ~ Of {o.the} {c} asked {a}. Quoth {a}: "It is
+    |{o.color}."
+{c} wanted to know what color {o.the} was. "It is |{o.color}," said {a}. ~ {c} would know the hue of {o.the}. Quoth
+    {a}: "It is |{o.color}."
+"Tell me, {a.n}, what color is {o.the}?" said {c}. It was |{o.color}. ~ Quoth {c}: "Tell me, {a.n}, what hue hath
+    {o.the}?" It was |{o.color}.
 
 [ask_holder c a o d]
-"Who has {o.the} now?" asked {c}. "It is with |{d.n}," said {a}. ~ Asked {c}: "Who hath {o.the} now?" Quoth {a}: "It is with |{d.n}."
+"Who has {o.the} now?" asked {c}. "It is with |{d.n}," said {a}. ~ Asked {c}: "Who hath {o.the} now?" Quoth {a}: "It
+    is with |{d.n}."
 {c} asked {a} who had {o.the}. It was with |{d.n}. ~ {c} asked {a} who had {o.the} in hand. It was with |{d.n}.
-"Do you know who has {o.the}, {a.n}?" asked {c}. It was with |{d.n}. ~ Asked {c}: "Knowest thou who hath {o.the}, {a.n}?" It was with |{d.n}.
-"I no longer have {o.the}," {a} told {c}. "It is now with |{d.n}." ~ {a} telt {c}: "Nae mair have I {o.the}. It is noo wi |{d.n}."
+"Do you know who has {o.the}, {a.n}?" asked {c}. It was with |{d.n}. ~ Asked {c}: "Knowest thou who hath {o.the},
+    {a.n}?" It was with |{d.n}.
+"I no longer have {o.the}," {a} told {c}. "It is now with |{d.n}." ~ {a} telt {c}: "Nae mair have I {o.the}. It is
+    noo wi |{d.n}."
 
 [ask_owner c a o d]
-"Whose {o.noun} is that?" asked {c}. "It belongs to |{d.n}," said {a}. ~ Asked {c}: "Whose {o.noun} is yon?" Quoth {a}: "It belongs to |{d.n}."
-{c} asked {a} whose {o.noun} it was. It belonged to |{d.n}. ~ {c} asked {a} whose {o.noun} yon was. It belonged to |{d.n}.
-"This is a fine {o.noun}," said {c}. {a} explained that it belonged to |{d.n}. ~ Quoth {c}: "A braw {o.noun} this is." {a} explained that it belanged to |{d.n}.
+"Whose {o.noun} is that?" asked {c}. "It belongs to |{d.n}," said {a}. ~ Asked {c}: "Whose {o.noun} is yon?" Quoth
+    {a}: "It belongs to |{d.n}."
+{c} asked {a} whose {o.noun} it was. It belonged to |{d.n}. ~ {c} asked {a} whose {o.noun} yon was. It belonged to
+    |{d.n}.
+"This is a fine {o.noun}," said {c}. {a} explained that it belonged to |{d.n}. ~ Quoth {c}: "A braw {o.noun} this
+    is." {a} explained that it belanged to |{d.n}.
 
 [ask_where c a o p]
-"Where is {o.the} now?" asked {c}. "It is over at the |{p.noun}," said {a}. ~ Asked {c}: "Where is {o.the} now?" Quoth {a}: "It is over at the |{p.noun}."
-{c} asked {a} where {o.the} was. It was over at the |{p.noun}. ~ {c} asked {a} where {o.the} might be. It was over at the |{p.noun}.
+"Where is {o.the} now?" asked {c}. "It is over at the |{p.noun}," said {a}. ~ Asked {c}: "Where is {o.the} now?"
+    Quoth {a}: "It is over at the |{p.noun}."
+{c} asked {a} where {o.the} was. It was over at the |{p.noun}. ~ {c} asked {a} where {o.the} might be. It was over
+    at the |{p.noun}.
 {a} told {c} that {o.the} was over at the |{p.noun}. ~ {a} telt {c} that {o.the} was ower at the |{p.noun}.
 
 [ask_person c a d p]
-"Where is {d.n} now?" asked {c}. "Over at the |{p.noun}," said {a}. ~ Asked {c}: "Where is {d.n} now?" Quoth {a}: "Over at the |{p.noun}."
-{c} asked {a} where {d.n} was. The answer was the |{p.noun}. ~ {c} asked {a} where {d.n} might be. The answer was the |{p.noun}.
+"Where is {d.n} now?" asked {c}. "Over at the |{p.noun}," said {a}. ~ Asked {c}: "Where is {d.n} now?" Quoth {a}:
+    "Over at the |{p.noun}."
+{c} asked {a} where {d.n} was. The answer was the |{p.noun}. ~ {c} asked {a} where {d.n} might be. The answer was
+    the |{p.noun}.
 {a} told {c} that {d.n} was over at the |{p.noun}. ~ {a} telt {c} that {d.n} was ower at the |{p.noun}.
 
 [ask_name c a d]
-"What is the name of the {d.kind}?" asked {c}. "The {d.kind} is called |{d.n}," said {a}. ~ Asked {c}: "What is the name of the {d.kind}?" Quoth {a}: "The {d.kind} is hight |{d.n}."
-{c} asked {a} for the name of the {d.kind}. The name was |{d.n}. ~ {c} asked {a} how the {d.kind} was hight. The name was |{d.n}.
-"And who is the {d.kind}?" {c} asked {a}. Everybody called the {d.kind} |{d.n}. ~ {c} speired {a}: "And wha is the {d.kind}?" Ilkbody byhailed the {d.kind} |{d.n}.
+"What is the name of the {d.kind}?" asked {c}. "The {d.kind} is called |{d.n}," said {a}. ~ Asked {c}: "What is the
+    name of the {d.kind}?" Quoth {a}: "The {d.kind} is hight |{d.n}."
+{c} asked {a} for the name of the {d.kind}. The name was |{d.n}. ~ {c} asked {a} how the {d.kind} was hight. The
+    name was |{d.n}.
+"And who is the {d.kind}?" {c} asked {a}. Everybody called the {d.kind} |{d.n}. ~ {c} speired {a}: "And wha is the
+    {d.kind}?" Ilkbody byhailed the {d.kind} |{d.n}.
 
 [ask_day c a y:day]
 "What day is it today?" asked {c}. "It is |{y}," said {a}. ~ Asked {c}: "What day have we?" Quoth {a}: "It is |{y}."
 {c} asked {a} what day it was. It was |{y}. ~ {c} asked {a} what day they had. It was |{y}.
-"Which day of the week is it?" asked {c}. It was |{y}. {a} knew that. ~ Asked {c}: "Which of the seven days have we?" It was |{y}. {a} kent that.
+"Which day of the week is it?" asked {c}. It was |{y}. {a} knew that. ~ Asked {c}: "Which of the seven days have
+    we?" It was |{y}. {a} kent that.
 
 [ask_tomorrow c a y:day]
-"What day will it be tomorrow?" asked {c}. "Tomorrow is |{y}," said {a}. ~ Asked {c}: "What day cometh on the morrow?" Quoth {a}: "The morrow is |{y}."
+"What day will it be tomorrow?" asked {c}. "Tomorrow is |{y}," said {a}. ~ Asked {c}: "What day cometh on the
+    morrow?" Quoth {a}: "The morrow is |{y}."
 "Tomorrow is |{y}," {c} reminded {a}. ~ {c} reminded {a}: "The morrow is |{y}."
-"What comes after today, {a.n}?" asked {c}. "After today comes |{y}." ~ Asked {c}: "What cometh after this day, {a.n}? After this day cometh |{y}."
+"What comes after today, {a.n}?" asked {c}. "After today comes |{y}." ~ Asked {c}: "What cometh after this day,
+    {a.n}? After this day cometh |{y}."
 
 [ask_home c a d p]
-"Does {d.n} live far away?" asked {c}. "{d.n} lives near the |{p.noun}," said {a}. ~ Asked {c}: "Dwelleth {d.n} far hence?" Quoth {a}: "{d.n} dwells near the |{p.noun}."
-{c} asked {a} where {d.n} lived. It was near the |{p.noun}. ~ {c} asked {a} where {d.n} dwelt. It was near the |{p.noun}.
+"Does {d.n} live far away?" asked {c}. "{d.n} lives near the |{p.noun}," said {a}. ~ Asked {c}: "Dwelleth {d.n} far
+    hence?" Quoth {a}: "{d.n} dwells near the |{p.noun}."
+{c} asked {a} where {d.n} lived. It was near the |{p.noun}. ~ {c} asked {a} where {d.n} dwelt. It was near the
+    |{p.noun}.
 
 [home_is a r]
 {a} looked at the stars above {a.his!} home near the |{r.noun}.
@@ -180,22 +203,33 @@ def _part(t: Teller) -> None:
         t.say("friend_leaves", b=b, r=t.spot("r", *OUTDOORS))
 
 
+def _kin(t: Teller) -> tuple[int | None, str | None]:
+    """Who is at home, if known, and the event that brings the hero there; None when they are together already."""
+    kin = next((who for who, kind in enumerate(t.kind) if KIND_LIST[kind].group == "kin"), None)
+    if kin is None:
+        return None, "comes_home"
+    return kin, None if t.row[state.PLACE + kin] == t.row[state.PLACE] else "comes_home_to"
+
+
+def at_home(t: Teller) -> int:
+    """Bring the hero home to somebody who can ask questions; return that somebody."""
+    c, event = _kin(t)
+    if c is None:
+        c = t.person("c", ("kin", 1))
+    if event is not None:
+        t.say(event, a=0, c=c)
+    return c
+
+
 def _home(t: Teller) -> None:
     """Somebody at home asks questions."""
-    kin = [who for who, kind in enumerate(t.kind) if KIND_LIST[kind].group == "kin"]
-    if kin and t.row[state.PLACE + kin[0]] == t.row[state.PLACE]:
-        c = kin[0]
-    elif not t.branch(("comes_home_to" if kin else "comes_home", 2), (None, 1)):
+    event = _kin(t)[1]
+    if event is not None and t.branch((event, 2), (None, 1)) is None:
         return
-    elif kin:
-        c = kin[0]
-        t.say("comes_home_to", a=0, c=c)
-    else:
-        c = t.person("c", ("kin", 1))
-        t.say("comes_home", a=0, c=c)
+    c = at_home(t)
     if t.branch(("tells_all", 1), (None, 2)):
         t.say("tells_all", a=0, c=c)
-    if len(t.noun) < state.OBJECTS and t.branch(("supper", 1), (None, 3)):
+    if len(t.noun) < OBJECTS and t.branch(("supper", 1), (None, 3)):
         t.say("supper", c=c, a=0, o=t.thing("o", "dish", "bake", color=False))
     for _ in range(3):
         if t.words > 320 or not ask(t, c, 0):
@@ -204,7 +238,7 @@ def _home(t: Teller) -> None:
 
 def _last(t: Teller) -> None:
     """The last sentences."""
-    alone = t.friend is None
+    alone = t.friend < 0
     event = t.branch(("happy_alone" if alone else "happy_end", 1), (None, 1))
     if event == "happy_end":
         t.say("happy_end", a=0, b=t.friend)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from toyworlds.stories.plots.between import pause
-from toyworlds.stories.plots.common import ALL_DAYS, COMPANIONS, OUTDOORS
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.plots.common import COMPANIONS, OUTDOORS
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [sends c a o y:day] new c; new o; hold o a; day y; mood a proud; aim a deliver o
 On {y}, {c.n} gave {a} <{o.a}> and said, "You are big enough for an errand now."
 {y} was the day of {a.s} first errand. {c.n} gave {a.him} {o.a} to deliver.
 "Today is {y}, and you may do something important," said {c.n}, and put {o.a} into {a.s} {a.hands}.
-"You know the way," {c.n} told {a} on {y}, and gave {a.him} {o.a}.
+"You know the way," {c.n} told {a} on {y}, and gave {a.him!} {o.a}.
 Somebody was needed for an errand on {y}. {c.n} looked at {a}, and {a.he} was given {o.a}.
 
 [to_whom c a o d r] new d; home d r; at d r
@@ -52,7 +52,7 @@ Something rustled, and out came {b.a} named {b.n}. "Follow me," {b.he!} told {a}
 [guide_friend b a] join b a
 Luckily {b} came by at that moment. "I know a way around, {a.n}," {b.he} said.
 "{a.n}! What are you doing here?" called {b}, who happened to pass by.
-And who came up the road, whistling? It was {b}, and {a} had never been so glad to see {b.him}.
+And who came up the road, whistling? It was {b}, and {a} had never been so glad to see {b.him!}.
 "Do you need me, {a.n}?" asked {b}, coming around the corner.
 
 [tells_errand a b o d]
@@ -100,21 +100,21 @@ There was smoke above a roof near {r}. {d.n} was at home, and {a} ran the last f
 
 [rests a d x:need]
 "You must be {x} after such a long way," said {d}, and {a} nodded.
-{d} could see that {a} was {x} and looked after {a.him}.
+{d} could see that {a} was {x} and looked after {a.him!}.
 "Are you {x}, {a.n}?" asked {d}. {a} was, and {d} took care of it.
-{d} only had to look at {a} to know that {a.he} was {x}.
+{d} only had to look at {a} to know that {a.he!} was {x}.
 
 [reward d a q] new q; hold q a; own q a; mood a happy
-Before {a} left, {d} gave {a.him} <{q.a}>.
+Before {a} left, {d} gave {a.him!} <{q.a}>.
 "And this is for your trouble, {a.n}," said {d}. It was {q.a}.
 {d} opened a drawer and took out {q.a}. "Keep it, {a.n}," {d.he} said.
 {d} did not let {a} go without a present. It was <{q.a}>.
 "Every postman must be paid, {a.n}," said {d}, and gave {a.him} {q.a}.
 
 [reports a c d]
-When {a} was back, {c} asked about {d}, and {a.he} told {c.him} everything.
+When {a} was back, {c} wanted to know everything about {d}.
 "Well done, {a.n}," said {c}. "{d.n} will be happy for days."
-{c} was so proud of {a} that {c.he} told all the neighbors about {d}.
+{c} was so proud of {a} that {c.he!} told all the neighbors about {d}.
 {c} had been waiting at the window. {a} told {c.him!} how {d} was.
 "Greetings from {d.n}!" {a} called to {c}.
 
@@ -132,7 +132,7 @@ def errand(t: Teller) -> None:
     a = 0
     c = t.person("c", ("kin", 1))
     o = t.thing("o", "bake", "goods", color=False)
-    t.say("sends", c=c, a=a, o=o, y=t.pick("y", ALL_DAYS))
+    t.say("sends", c=c, a=a, o=o, y=t.pick("y", whole("day")))
     d = t.person("d", ("kin", 1))
     r = t.spot("r", *OUTDOORS)
     t.say("to_whom", c=c, a=a, o=o, d=d, r=r)
@@ -156,7 +156,7 @@ def errand(t: Teller) -> None:
     t.say("arrives", a=a, d=d, r=r)
     t.say("delivers", a=a, d=d, o=o)
     if t.branch(("rests", 1), (None, 2)):
-        t.say("rests", a=a, d=d, x=t.pick("x", t.all("need")))
+        t.say("rests", a=a, d=d, x=t.pick("x", whole("need")))
     if t.branch(("reward", 2), (None, 1)):
         t.say("reward", d=d, a=a, q=t.thing("q", "shine", "wear", "toy"))
     if t.branch(("reports", 1), (None, 1)):
@@ -167,7 +167,7 @@ def errand(t: Teller) -> None:
 
 def _helper(t: Teller) -> int:
     """Somebody who knows the way."""
-    if t.friend is None:
+    if t.friend < 0:
         t.friend = t.person("b", *COMPANIONS)
         t.say("guide", b=t.friend, a=0)
     else:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from toyworlds.stories.lexicon import FEARS, Pool
 from toyworlds.stories.plots.between import pause
 from toyworlds.stories.plots.common import OUTDOORS, company, outing
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [afraid a x:fear] mood a scared
@@ -34,9 +33,9 @@ There was something {r.in} that {b} wanted {a} to see. But on the way there was 
 "You go, {b.n}," whispered {a}. "I will stay here."
 {a} shook {a.his!} head. "I can't, {b.n}," {a.he} said.
 "I am too scared," {a} told {b}.
-{a} did not want {b} to see that {a.he} was trembling.
+{a} did not want {b} to see that {a.he!} was trembling.
 "Not today, {b.n}," said {a}, taking a step back.
-{a} told {b} that {a.he} had a stomach ache, but it was not true.
+{a} told {b} that {a.he!} had a stomach ache, but it was not true.
 
 [comforts b a x:fear]
 {b} did not laugh. "I used to be afraid of {x} too, {a.n}," {b.he} said.
@@ -56,13 +55,13 @@ Out of a pocket {b} took {o.a} and pressed it into {a.s} {a.hand}.
 {b} taught {a} a brave little song about {@song}.
 "Count to ten with me, {a.n}," said {b}. They counted slowly.
 "When I am scared, I think of {@song}," {b} told {a}.
-{b} told {a} a funny story about {@song}, until {a.he} had to giggle.
+{b} told {a} a funny story about {@song}, until {a.he!} had to giggle.
 "I will walk right behind you, {a.n}," said {b}, and began to hum a song about {@song}.
 
 [steps a r x:fear] at a r
 Step by step, {a} {a.went} <{r.to}>, trying not to think of {x}.
 {a} closed {a.his!} eyes, thought of {x} only once, and went <{r.to}>.
-Slowly, very slowly, {a} {a.went} {r.to}. {x}! {a.his} heart was beating like a drum.
+Slowly, very slowly, {a} went {r.to}. {x}! {a.his} heart was beating like a drum.
 One step, two steps, three steps. {a} was on the way {r.to}, and {x} did not seem so terrible.
 {a} bit {a.his!} lip, thought of {x}, and {a.went} <{r.to}>, as fast as {a.he!} could.
 
@@ -84,14 +83,14 @@ Was that it? {a} laughed. So much fuss about {x}!
 "I did it, {b.n}!" shouted {a}.
 "Did you see me, {b.n}?" called {a}, jumping up and down.
 {a} laughed out loud, and {b} clapped.
-{b} ran up to {a} and lifted {a.him} into the air.
+{b} ran up to {a} and lifted {a.him!} into the air.
 "Now I am not afraid any more, {b.n}!" said {a}.
 {b} gave {a} a big hug. "I knew it," {b.he!} said.
 
 [returns_charm a b o] hold o b
 {a} put <{o}> back into {b.s} pocket. "I do not need it any more," {a.he!} said.
 "Here is your {o.noun}, {b.n}," said {a}. "Thank you for it."
-{a} wanted {b} to have <{o}> back, for the next time {b.he} felt afraid.
+{a} wanted {b} to have <{o}> back, for the next time {b.he!} felt afraid.
 "I will not need {o.the} again," said {a}, and returned it to {b}.
 {a} held out {o}, and {b} took it with a nod.
 
@@ -108,12 +107,11 @@ After that day, {a} could even laugh about <{x}>.
 When others are afraid of {x} now, {a} takes them by the hand.
 "So that was {x}," {a} thought. "How small it was!"
 """
-ALL_FEARS = Pool(tuple(range(len(FEARS))))
 
 
 def fear(t: Teller) -> None:
     """Tell it."""
-    a, x = 0, t.pick("x", ALL_FEARS)
+    a, x = 0, t.pick("x", whole("fear"))
     t.say("afraid", a=a, x=x)
     if t.branch(("fear_story", 1), (None, 1)):
         t.say("fear_story", a=a, x=x)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from toyworlds.stories.plots.common import ALL_DAYS, COMPANIONS, OUTDOORS
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.plots.common import COMPANIONS, OUTDOORS
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [birthday a b y:day] day y
@@ -118,12 +118,12 @@ When {a} saw {b} smile, {a.he!} knew that it had been worth the trouble.
 def gift(t: Teller) -> None:
     """Tell it."""
     a = 0
-    if t.friend is None:
+    if t.friend < 0:
         b = t.friend = t.person("b", *COMPANIONS)
-        t.say("birthday_new", a=a, b=b, y=t.pick("y", ALL_DAYS))
+        t.say("birthday_new", a=a, b=b, y=t.pick("y", whole("day")))
     else:
         b = t.friend
-        t.say("birthday", a=a, b=b, y=t.pick("y", ALL_DAYS))
+        t.say("birthday", a=a, b=b, y=t.pick("y", whole("day")))
     t.say("wants_gift", a=a, b=b)
     o = t.thing("o", "keepsake")
     t.say("has_spare", a=a, o=o)

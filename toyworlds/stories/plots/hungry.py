@@ -5,7 +5,7 @@ from __future__ import annotations
 from toyworlds.stories.lexicon import EATEN, HOMES, KIND_LIST
 from toyworlds.stories.plots.between import pause
 from toyworlds.stories.plots.common import OUTDOORS, outing
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [quiet_path a]
@@ -53,7 +53,7 @@ There was {x} to be had {r.in}, so {a} {a.went} there.
 [kind_grownup c a x:eaten] new c; join c a
 {c.n} the {c.kind} had plenty of {x} and gave {a} some for nothing.
 "You may have all the {x} you can carry, {a}," said {c.n} the {c.kind}.
-"What do you want {x} for?" asked {c.n} the {c.kind}. When {a} told the story, {c.he} gave {a.him} a whole bag.
+"What do you want {x} for?" asked {c.n} the {c.kind}. When {a} told the story, {c} gave {a.him!} a whole bag.
 {c.n} the {c.kind} saw {a} looking at {x} and asked, "Is it for somebody hungry?" Then {c.he!} filled a bag.
 "For a good deed, {x} costs nothing," {c.n} the {c.kind} told {a}.
 
@@ -74,7 +74,7 @@ When {a} came back with {x}, {b} jumped up and down.
 
 [invites b a x:den]
 "Come and see my {x} one day, {a.n}," said {b}.
-{b} told {a} all about {b.his} {x}, for that is where every {b.kind} lives.
+{b} told {a} all about {b.his!} {x}, for that is where every {b.kind} lives.
 "My {x} is always open to you, {a.n}," said {b}.
 {a} was curious what the {x} of {b} looked like.
 
@@ -135,7 +135,7 @@ def hungry(t: Teller) -> None:
         t.say("invites", b=b, a=a, x=HOMES.number[kind.home[t.flag()]])
     if t.words < 230 and t.branch(("later", 2), (None, 1)):
         t.paragraph()
-        t.say("later", a=a, b=b, y=t.pick("y", t.all("day")))
+        t.say("later", a=a, b=b, y=t.pick("y", whole("day")))
         t.say("trouble", a=a, o=t.thing("o", "shine", "wear", "toy"))
         t.say("repays", b=b, a=a, o=len(t.noun) - 1)
     t.say("friends_now", a=a, b=b)

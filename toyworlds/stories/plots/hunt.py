@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from toyworlds.stories.plots.between import pause
-from toyworlds.stories.plots.common import ALL_DAYS, OUTDOORS, company
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.plots.common import OUTDOORS, company
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [game c a y:day] new c; day y
@@ -60,13 +60,14 @@ So {a.n} and {b.n} {@moved} to {r}.
 "You found it with me, {b.n}," said {a}, and gave {b.him} {o.the}.
 {a} let {b} carry <{o}> on the way back.
 "May I hold {o.the}?" {b} asked {a}, and {b.he!} could.
-{a.n} and {b.n} took turns, and {b} was the first to carry {o}. ~ Turns {a.n} and {b.n} took, and {b} was the first to carry {o}.
+{a.n} and {b.n} took turns, and {b} was the first to carry {o}. ~ Turns {a.n} and {b.n} took, and {b} was the first
+    to carry {o}.
 "Do you want to carry {o.the}, {b.n}?" asked {a}, and gave it to {b.him!}.
 
 [passes_hero b a o] hold o a
 "It was your game, {a.n}," said {b}, and gave {a.him} {o.the}.
-{b} gave <{o}> to {a}, because {a.he} had found the way.
-{a} wanted to hold {o}, and {b} gave it to {a.him}.
+{b} gave <{o}> to {a}, because {a.he!} had found the way.
+{a} wanted to hold {o}, and {b} gave it to {a.him!}.
 "You should be the one to carry {o.the}, {a.n}," said {b}, and gave it to {a.him!}.
 {b} tossed {o} to {a}, who caught it.
 
@@ -97,7 +98,7 @@ def hunt(t: Teller) -> None:
     """Tell it."""
     a = 0
     c = t.person("c", ("kin", 1))
-    t.say("game", c=c, a=a, y=t.pick("y", ALL_DAYS))
+    t.say("game", c=c, a=a, y=t.pick("y", whole("day")))
     o = t.thing("o", "shine", "own")
     t.say("rules", c=c, a=a, o=o)
     p = t.spot("p", *OUTDOORS)

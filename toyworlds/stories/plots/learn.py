@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from toyworlds.stories.plots.between import pause
-from toyworlds.stories.plots.common import ALL_DAYS, OUTDOORS
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.plots.common import OUTDOORS
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [wants_skill a x:skill] aim a learn
@@ -67,7 +67,7 @@ It was {c.n} who taught {a} the secret of {x.ing}.
 [gets_aid c a o] new o; hold o a
 {c} gave {a} <{o.a}>. "This will bring you luck," {c.he} said.
 "Here is {o.a} for you," said {c}, and {a} took it. "It helped me when I was a beginner."
-To cheer {a.him} up, {c} handed {a} <{o.a}>.
+To cheer {a} up, {c} handed {a.him!} <{o.a}>.
 {c} lent {a} <{o.a}> for luck.
 "Keep {o.a} with you while you practice, {a.n}," said {c}, and handed it over.
 
@@ -89,7 +89,7 @@ Nobody was looking on {y} when {a} found out that {x.ing} was no problem any mor
 [shows a b]
 {a} showed {b}, who could not believe it.
 "Watch me, {b.n}!" called {a}.
-{b} clapped when {a} showed {b.him} what {a.he} could do.
+{a} showed what {a.he!} could do, and {b} clapped.
 {b} was the first to see it. {b.he!} threw {b.his!} hat in the air for {a}.
 "Teach me too!" said {b} when {a} had finished.
 
@@ -118,13 +118,13 @@ When somebody says that {x.ing} is too hard, {a} just smiles.
 
 def learn(t: Teller) -> None:
     """Tell it."""
-    a, x = 0, t.pick("x", t.all("skill"))
+    a, x = 0, t.pick("x", whole("skill"))
     t.say("wants_skill", a=a, x=x)
     t.paragraph()
-    y = t.pick("y", ALL_DAYS)
+    y = t.pick("y", whole("day"))
     t.say("first_day", a=a, p=t.spot("p", *OUTDOORS), x=x, y=y)
     t.say("fails", a=a)
-    if t.friend is not None and t.branch(("laughs", 1), (None, 1)):
+    if t.friend >= 0 and t.branch(("laughs", 1), (None, 1)):
         t.say("laughs", b=t.friend, a=a)
     if t.branch(("gives_up_almost", 1), (None, 1)):
         t.say("gives_up_almost", a=a, x=x)
@@ -146,7 +146,7 @@ def learn(t: Teller) -> None:
         t.say("next_day", a=a, x=x, y=y)
         y = (y + 1) % 7
     t.say("succeeds", a=a, x=x, y=y)
-    if t.friend is not None and t.branch(("shows", 1), (None, 1)):
+    if t.friend >= 0 and t.branch(("shows", 1), (None, 1)):
         t.say("shows", a=a, b=t.friend)
     t.say("shows_teacher", a=a, c=c)
     if o is not None:

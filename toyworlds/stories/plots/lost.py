@@ -32,7 +32,8 @@ But when {a} wanted to go home, {o} was gone!
 {@suddenly}, {a} noticed that {o} was gone.
 {a} looked down and gasped. {o.the} was not there any more! ~ Down {a} looked and gasped. Away was {o.the}!
 When {a} stopped to rest, {o} was nowhere to be seen.
-Then something terrible happened. {a} could not find {o} anywhere! ~ Then a dreadful thing befell. Nowhere could {a} find {o}!
+Then something terrible happened. {a} could not find {o} anywhere! ~ Then a dreadful thing befell. Nowhere could {a}
+    find {o}!
 {a} wanted to look at {o}, but {a.his!} {a.hands} were empty.
 {a} reached for {o}, and there was nothing there.
 "Where is my {o.noun}?" cried {a}. "I had it just now!"
@@ -43,7 +44,8 @@ When {a} looked for {o}, it had vanished.
 "I have lost my {o.noun}!" {a} told {b}. "It must be somewhere."
 {a} {a.went} <over to {b}> and asked about {o}.
 "{b.n}, {o.the} is gone!" cried {a}.
-"What is wrong?" asked {b}. "I cannot find my {o.noun}," said {a}. ~ Asked {b}: "What ails thee?" Quoth {a}: "My {o.noun} I cannot find."
+"What is wrong?" asked {b}. "I cannot find my {o.noun}," said {a}. ~ Asked {b}: "What ails thee?" Quoth {a}: "My
+    {o.noun} I cannot find."
 "Please, {b.n}," said {a}, "have you seen {o.the} anywhere?"
 {a} told {b} that {o} was missing.
 "{b.n}, something awful has happened," said {a}. "I cannot find {o.the}."
@@ -51,7 +53,8 @@ When {a} looked for {o}, it had vanished.
 [will_look b a o] aim b help o
 "No, but I will help you find {o.the}," said {b}, and {a} {@cheered_up}.
 "Don't worry, {a.n}," said {b}. "We will find {o.the} together."
-{b} took {a.s} {a.hand}. "Two can look better than one," {b.he} said. "Let's find {o.the}." ~ {a.s} {a.hand} {b} took. "Two seek better than one. Let us find {o.the}."
+{b} took {a.s} {a.hand}. "Two can look better than one," {b.he} said. "Let's find {o.the}." ~ {a.s} {a.hand} {b}
+    took. "Two seek better than one. Let us find {o.the}."
 {b} promised to look for {o} until {a} had it back.
 "Let us think, {a.n}," said {b}. "Where did you last see {o.the}?"
 "Then let's go and find {o.the}, {a.n}," said {b} at once.
@@ -59,23 +62,29 @@ When {a} looked for {o}, it had vanished.
 "Cheer up, {a.n}," said {b}. "{o.the} cannot have gone far."
 
 [search a b o p]
-First {a.n} and {b.n} looked for {o} {p.in}, {p.nook}, but it was not there. ~ {p.in}, {p.nook}, {a.n} and {b.n} sought {o}, but it was not there.
+First {a.n} and {b.n} looked for {o} {p.in}, {p.nook}, but it was not there. ~ {p.in}, {p.nook}, {a.n} and {b.n}
+    sought {o}, but it was not there.
 {a.n} and {b.n} searched for {o} everywhere {p.in}, even {p.nook}.
-{b} looked {p.nook} {p.in}, but instead of {o} {a.n} and {b.n} found only {@junk}. ~ {p.nook} {p.in} {b} looked, but instead of {o} {a.n} and {b.n} found but {@junk}.
+{b} looked {p.nook} {p.in}, but instead of {o} {a.n} and {b.n} found only {@junk}. ~ {p.nook} {p.in} {b} looked, but
+    instead of {o} {a.n} and {b.n} found but {@junk}.
 {a.n} crawled on all fours, and {b.n} looked {p.nook}. There was no {o.noun} {p.in}.
 "It must be here {p.in}," said {a.n}, but {b.n} had already looked {p.nook}, and there was no {o.noun}.
 
 [search_on a b o r] at a r; at b r
-Then {a.n} and {b.n} {@moved} to {r} and looked {r.nook}. There was no {o.noun}. ~ Then to {r} {a.n} and {b.n} {@moved} and looked {r.nook}. No {o.noun} was there.
-They tried {r} next. {a} looked {r.nook}, and {b} called out for {o}, as if it could answer. ~ {r} they tried next. {r.nook} looked {a}, and {b} hailed {o}, as if it could answer.
-{a.n} and {b.n} went on to {r}, but all they found instead of {o} was {@junk}. ~ On to {r} {a.n} and {b.n} went, but all they found instead of {o} was {@junk}.
+Then {a.n} and {b.n} {@moved} to {r} and looked {r.nook}. There was no {o.noun}. ~ Then to {r} {a.n} and {b.n}
+    {@moved} and looked {r.nook}. No {o.noun} was there.
+They tried {r} next. {a} looked {r.nook}, and {b} called out for {o}, as if it could answer. ~ {r} they tried next.
+    {r.nook} looked {a}, and {b} hailed {o}, as if it could answer.
+{a.n} and {b.n} went on to {r}, but all they found instead of {o} was {@junk}. ~ On to {r} {a.n} and {b.n} went, but
+    all they found instead of {o} was {@junk}.
 "Maybe it is {r.in}," said {b}. So {a.n} and {b.n} went there. They looked {r.nook} and found no {o.noun}.
 Next came {r}. {a.n} took one side and {b.n} the other, but neither of them saw {o}.
 
 [asks_stranger c a b o] new c; join c a
 {@just_then} {c.a} named {c.n} came by and heard {a.n} and {b.n} talking about {o}.
 {a.n} and {b.n} met {c.a} named {c.n} and asked about {o}.
-"What are you looking for?" asked {c.a} named {c.n}. {a.n} and {b.n} told of the lost {o.noun}. ~ Asked {c.a} named {c.n}: "What seek ye?" {a.n} and {b.n} told of the lost {o.noun}.
+"What are you looking for?" asked {c.a} named {c.n}. {a.n} and {b.n} told of the lost {o.noun}. ~ Asked {c.a} named
+    {c.n}: "What seek ye?" {a.n} and {b.n} told of the lost {o.noun}.
 Along came {c.a} named {c.n}, who wanted to know why {a.n} and {b.n} were calling for {o.a}.
 {a.n} and {b.n} told everyone they met about {o}, and so they came to talk to {c.a} named {c.n}.
 
@@ -94,18 +103,26 @@ Along came {c.a} named {c.n}, who wanted to know why {a.n} and {b.n} were callin
 "Go and look near {r}," said {c}. "Somebody has dropped {o.a} there."
 
 [found b a o r] at a r; at b r; hold o b; mood a happy
-{a.n} and {b.n} ran to {r}, and there, {r.nook}, {b.n} found {o}! ~ To {r} {a.n} and {b.n} ran, and there, {r.nook}, {b.n} found {o}!
-They hurried to {r}. "Here it is!" shouted {b.n} to {a.n}, and pulled out {o}. ~ To {r} they sped. {b.n} hallooed to {a.n}, and pulled out {o}.
-At last, {r.in}, something was lying {r.nook}. {b} picked it up and showed it to {a.n}. It was {o}! ~ At last, {r.in}, something lay {r.nook}. Up {b} picked it and showed it to {a.n}. It was {o}!
-{r.in}, {a.n} wanted to give up, but {b} looked {r.nook} one last time. There was {o}! ~ {r.in}, {a.n} was fain to give up, but {r.nook} {b} looked one last time. There was {o}!
-{r.in}, {b.n} stopped so suddenly that {a.n} bumped into {b.him!}. {o.the} was lying {r.nook}! {b.n} picked it up. ~ {r.in}, {b.n} stopped sae suddenly that {a.n} bumped into {b.him!}. {r.nook} lay {o.the}! Up {b.n} picked it.
-The sun was already low when {a.n} and {b.n} reached {r}. {b.n} reached {r.nook}, and in {b.his!} {b.hand} was {o}. ~ Low was the sun when {a.n} and {b.n} reached {r}. {r.nook} {b.n} reached, and in {b.his!} {b.hand} was {o}.
+{a.n} and {b.n} ran to {r}, and there, {r.nook}, {b.n} found {o}! ~ To {r} {a.n} and {b.n} ran, and there, {r.nook},
+    {b.n} found {o}!
+They hurried to {r}. "Here it is!" shouted {b.n} to {a.n}, and pulled out {o}. ~ To {r} they sped. {b.n} hallooed to
+    {a.n}, and pulled out {o}.
+At last, {r.in}, something was lying {r.nook}. {b} picked it up and showed it to {a.n}. It was {o}! ~ At last,
+    {r.in}, something lay {r.nook}. Up {b} picked it and showed it to {a.n}. It was {o}!
+{r.in}, {a.n} wanted to give up, but {b} looked {r.nook} one last time. There was {o}! ~ {r.in}, {a.n} was fain to
+    give up, but {r.nook} {b} looked one last time. There was {o}!
+{r.in}, {b.n} stopped so suddenly that {a.n} bumped into {b.him!}. {o.the} was lying {r.nook}! {b.n} picked it up. ~
+    {r.in}, {b.n} stopped sae suddenly that {a.n} bumped into {b.him!}. {r.nook} lay {o.the}! Up {b.n} picked it.
+The sun was already low when {a.n} and {b.n} reached {r}. {b.n} reached {r.nook}, and in {b.his!} {b.hand} was {o}.
+    ~ Low was the sun when {a.n} and {b.n} reached {r}. {r.nook} {b.n} reached, and in {b.his!} {b.hand} was {o}.
 
 [hands_over b a o] hold o a; done a; done b
 {b} gave <{o}> straight to {a}.
-"Here you are, {a.n}," said {b}, and gave {a.him} {o.the}. ~ Quoth {b}: "There thou hast it, {a.n}." And {a.him} {b.n} gave {o.the}.
+"Here you are, {a.n}," said {b}, and gave {a.him} {o.the}. ~ Quoth {b}: "There thou hast it, {a.n}." And {a.him}
+    {b.n} gave {o.the}.
 {b} wiped {o} clean and handed it to {a}.
-"Is this yours, {a.n}?" {b} laughed, holding out {o.the}. {a.n} took it at once. ~ "Is this thine, {a.n}?" And {b} laughed, holding out {o.the}. At once {a.n} took it.
+"Is this yours, {a.n}?" {b} laughed, holding out {o.the}. {a.n} took it at once. ~ "Is this thine, {a.n}?" And {b}
+    laughed, holding out {o.the}. At once {a.n} took it.
 Without a word, {b} put {o} into {a.s} {a.hands}.
 "Never lose it again, {a.n}," said {b}, and handed over {o.the}.
 
@@ -126,7 +143,7 @@ def lost(t: Teller) -> None:
     p = outing(t, *OUTDOORS)
     t.say("takes_along", a=a, o=o, p=p)
     t.say("does", a=a, p=p, x=t.pick("x", ACT_POOLS[KIND_OF_PLACE[p]]))
-    b = company(t) if t.branch(("friend_there" if t.friend else "meet", 1), (None, 1)) else None
+    b = company(t) if t.branch(("friend_there" if t.friend >= 0 else "meet", 1), (None, 1)) else None
     pause(t)
     t.paragraph()
     t.say("misses", a=a, o=o)

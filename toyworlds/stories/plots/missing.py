@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from toyworlds.stories.plots.between import pause
 from toyworlds.stories.plots.common import COMPANIONS, OUTDOORS, outing
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [little_one a c] new c
 {a} was supposed to look after {c.a} named {c.n}, who was still very small.
-There was {c.a} named {c.n}, who was smaller than {a} and followed {a.him} everywhere.
+There was {c.a} named {c.n}, who was smaller than {a} and followed {a.him!} everywhere.
 {c.a} named {c.n} was like a little sister or brother to {a}.
 Wherever {a} went, {c.a} named {c.n} wanted to go too.
 "Keep an eye on {c.n}," people always told {a}, because that little {c.kind} liked to wander off.
@@ -38,14 +38,14 @@ It takes {c} no time at all to disappear, and {a} had not been watching.
 [joins_search b a c] join b a; aim b help
 {b} heard {a} calling for {c} and came at once.
 "What has happened, {a.n}?" asked {b}. "{c.n} is gone!" {a} cried.
-{a} ran to {b} and told {b.him} about {c}.
+{a} ran to {b} and told {b.him!} about {c}.
 "I cannot find {c.n}!" {a} told {b}, who dropped everything to help.
 {b} was there as soon as {b.he!} heard about {c}. "We will find {c.him}, {a.n}," {b.he!} said.
 
 [joins_new b a c] new b; join b a; aim b help
 {b.a} named {b.n} heard {a} calling for {c} and came at once.
 "Who is gone?" asked {b.a} named {b.n}. "{c.n} is gone!" {a} cried.
-{a} ran to {b.a} named {b.n} and told {b.him} about {c}.
+{a} ran to {b.a} named {b.n} and told {b.him!} about {c}.
 "I cannot find {c.n}!" {a} told {b.a} named {b.n}, who dropped everything to help.
 There was {b.a} named {b.n}, who saw {a} running about and asked about {c}.
 
@@ -96,7 +96,7 @@ Somebody sneezed. {a.n} and {b.n} turned around {r.in}, and {r.nook} they saw {c
 "Take {o.the} home with you, {b.n}," said {a}, and {b.he} took it.
 {b} got <{o}> back from {a}.
 "Thank you for {o.the}, {b.n}," said {a}, and {b} took it.
-{b} stretched out {b.his!} {b.hand}, and {a} gave {b.him} {o.the}.
+{b} stretched out {b.his!} {b.hand}, and {a} gave {b.him!} {o.the}.
 
 [lesson_missing a c]
 From then on, {a} held {c.s} {c.hand} wherever they went.
@@ -128,7 +128,7 @@ def missing(t: Teller) -> None:
     if t.words < 250 and t.branch(("looks_in", 1), (None, 1)):
         t.say("looks_in", a=a, b=b, r=t.spot("r", *OUTDOORS), c=c)
     if t.branch(("finds_sign", 1), (None, 1)):
-        t.say("finds_sign", a=a, b=b, x=t.pick("x", t.all("material")))
+        t.say("finds_sign", a=a, b=b, x=t.pick("x", whole("material")))
     t.paragraph()
     t.say("found_one", a=a, b=b, c=c, r=t.spot("r", *OUTDOORS))
     t.say("scolds", a=a, c=c)
@@ -141,7 +141,7 @@ def missing(t: Teller) -> None:
 
 def _helper(t: Teller, c: int) -> int:
     """Whoever hears the hero calling."""
-    if t.friend is None:
+    if t.friend < 0:
         t.friend = t.person("b", *COMPANIONS)
         t.say("joins_new", b=t.friend, a=0, c=c)
     else:

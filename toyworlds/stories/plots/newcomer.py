@@ -18,7 +18,7 @@ A cart full of furniture had stopped near {r}, and {a} wondered who was moving i
 [alone b a] new b; join b a; mood b lonely
 There {a} saw {b.a} sitting all alone. It was {b.n}, the newcomer.
 The newcomer was {b.a} named {b.n}, who {@stood_apart} while {a} watched.
-A little way off stood {b.a} named {b.n}, and {a} saw that {b.he} was {@sad}.
+A little way off stood {b.a} named {b.n}, who seemed to be {@sad}, and {a} saw it.
 Somebody sat there without a friend. It was {b.n}, {b.a} {a} had never seen before.
 "Who is that?" thought {a}. It was {b.a}. It was {b.n}, who was new.
 
@@ -37,8 +37,9 @@ When {b} came closer, the others walked away.
 {a} took heart and sat down next to {b}.
 
 [asks_home a b r] home b r
-"Where do you live?" {a} asked {b}. "I live near the |{r.noun}," {b.he} said. ~ {a} asked {b}: "Where dwellest thou?" And {b.he} said: "I dwell near the |{r.noun}."
-{a} asked {b} whether {b.he} lived near the |{r.noun}, and {b.he} nodded.
+"Where do you live?" {a} asked {b}. "I live near the |{r.noun}," {b.he} said. ~ {a} asked {b}: "Where dwellest
+    thou?" And {b.he} said: "I dwell near the |{r.noun}."
+"Do you live near the |{r.noun}?" {a} asked {b}. It was so.
 "So you are the one who lives near the |{r.noun}," {a} said to {b}.
 "I saw a light near the |{r.noun}," {a} said to {b}. "Is that where you live?" It was.
 {b} pointed at the |{r.noun}. "That is where I live," {b.he!} told {a}.
@@ -68,7 +69,8 @@ It did not take {b} long to see what one can do with {o.a}.
 "Where I come from, we are fond of {x.ing}," said {b}, and showed {a} how, right there {p.in}.
 {b} knew a new way of {x.ing}, and {a} had never laughed so much {p.in}.
 Then {b.n} and {a.n} spent the whole day {x.ing} {p.in}.
-Soon {b.n} and {a.n} were {x.ing} {p.in}, as if they had known each other for years. ~ Soon were {b.n} and {a.n} {x.ing} {p.in}, as if they had kent each other for years.
+Soon {b.n} and {a.n} were {x.ing} {p.in}, as if they had known each other for years. ~ Soon were {b.n} and {a.n}
+    {x.ing} {p.in}, as if they had kent each other for years.
 "Do you like {x.ing}, {a.n}?" asked {b}. Of course {a} did, and {p} was the right place for it.
 
 [keeps_toy a b o] own o b; done a

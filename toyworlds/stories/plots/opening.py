@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from toyworlds.stories.draws import Hero
-from toyworlds.stories.lexicon import ACT_POOLS, EATEN, HOMES, KIND_LIST, KIND_OF_PLACE
+from toyworlds.stories.lexicon import ACT_POOLS, KIND_LIST, KIND_OF_PLACE
 from toyworlds.stories.plots.common import COMPANIONS, OUTDOORS
+from toyworlds.stories.questions import common_fact
 from toyworlds.stories.teller import Teller
 
 PHRASES = """
 [open a x:trait] new a
-Once upon a time, there was {x.a} {a.kind} named {a.n}. ~ Once in the old days, there was {x.a} {a.kind} named {a.n}.
-Once upon a time, there was {x.a} little {a.kind} named {a.n}. ~ Once in the old days, there was {x.a} wee {a.kind} named {a.n}.
+Once upon a time, there was {x.a} {a.kind} named {a.n}. ~ Once in the old days, there was {x.a} {a.kind} named
+    {a.n}.
+Once upon a time, there was {x.a} little {a.kind} named {a.n}. ~ Once in the old days, there was {x.a} wee {a.kind}
+    named {a.n}.
 Once there was {x.a} {a.kind} called {a.n}.
 Once there was {x.a} little {a.kind} whose name was {a.n}.
 There once lived {x.a} {a.kind} named {a.n}.
@@ -24,7 +27,8 @@ This is a story about {x.a} little {a.kind} named {a.n}.
 {@where_far} there was {x.a} {a.kind}, and everyone called {a.him} {a.n}.
 Let me tell you about {a.n}, {x.a} {a.kind}.
 {a.n} was the name of {x.a} little {a.kind}.
-Nobody in the valley was as {x} as {a.n}, a little {a.kind}. ~ In the hail valley naebody was as {x} as {a.n}, a wee {a.kind}.
+Nobody in the valley was as {x} as {a.n}, a little {a.kind}. ~ In the hail valley naebody was as {x} as {a.n}, a wee
+    {a.kind}.
 There was once {x.a} {a.kind}, and {a.his!} name was {a.n}.
 {@where_far} there lived {x.a} little {a.kind} called {a.n}.
 
@@ -43,7 +47,8 @@ Rain or shine, {a} {x.line}.
 {a.s} home was <{@cozy.a} {@house} not far from {r}>.
 {a} lived near {r}, <in {@cozy.a} {@house} with {@house_with}>.
 {@cozy.a} {@house} near {r} was {a.s} home. ~ The home of {a.n} was {@cozy.a} {@house} near {r}.
-From the {@window} of {a.his} {@house}, {a} could see {r}. ~ {r} {a} could see from the {@window} of {a.his} {@house}.
+From the {@window} of {a.his} {@house}, {a} could see {r}. ~ {r} {a} could see from the {@window} of {a.his}
+    {@house}.
 {a} had grown up near {r}, <in {@cozy.a} {@house}>.
 Near {r} stood {@cozy.a} {@house}, and that was where {a} lived.
 If you walked past {r}, you came to {a.s} {@house}.
@@ -61,15 +66,15 @@ When there was nothing else to do, {a} went <{p.to}> to {x}.
 
 [den a x:den]
 Like every {a.kind}, {a} slept in {a.his!} |{x}.
-At night {a} slept in {a.his!} |{x}, as every {a.kind} does.
+At night {a} slept in {a.his!} {x}, as every {a.kind} does.
 {a} was {a.a}, so {a.he!} slept in {a.his!} |{x}.
 Every {a.kind} needs a bed, and {a} slept in {a.his!} |{x}.
 
 [eats a x:eaten]
 Like every {a.kind}, {a} loved to eat |{x}.
-{a} ate |{x} for breakfast, as any {a.kind} would.
-No {a.kind} can resist |{x}, and {a} ate as much as {a.he!} could.
-What does {a.a} eat? {a} ate |{x}, of course.
+{a} ate <{x}> for breakfast, as any {a.kind} would.
+{a} was {a.a}, and no {a.kind} can resist |{x}.
+What does {a.a} like {a} eat? It eats |{x}, of course.
 
 [friend a b] new b
 {a.s} best friend was {b.a} named {b.n}.
@@ -112,7 +117,7 @@ Besides, {a} owned <{o.a}>.
 {a} had {o.a} and {q.a}.
 {a} had two treasures, {o.a} and {q.a}.
 {a} never went out without {o.a} and {q.a}.
-In {a.his} {@satchel}, {a} kept {o.a} and {q.a}.
+{a} kept {o.a} and {q.a} in {a.his!} {@satchel}.
 {a} had {o.a}, and {a.he!} had {q.a} too.
 There were two things {a} liked to look at, {o.a} and {q.a}.
 
@@ -123,7 +128,6 @@ There were two things {a} liked to look at, {o.a} and {q.a}.
 {a} was fond of {o.a}, and {b} was fond of {q.a}.
 Everyone knew {a.n} by {o.a} and {b.n} by {q.a}.
 """
-
 
 
 def open_story(t: Teller, hero: Hero) -> None:
@@ -150,18 +154,15 @@ def open_story(t: Teller, hero: Hero) -> None:
 
 def nature(t: Teller, *facts: str) -> None:
     """Perhaps one of the common `facts` about the hero's kind, for animals."""
-    kind = KIND_LIST[t.kind[0]]
-    if kind.group == "animal":
+    if KIND_LIST[t.kind[0]].group == "animal":
         event = t.branch(*[(fact, 1) for fact in facts], (None, 2))
-        if event == "den":
-            t.say("den", a=0, x=HOMES.number[kind.home[t.flag()]])
-        elif event == "eats":
-            t.say("eats", a=0, x=EATEN.number[kind.food[t.flag()]])
+        if event is not None:
+            t.say(event, **common_fact(t, event))
 
 
 def belongings(t: Teller) -> None:
     """Things that the hero or the friend has and that play no part in the plot."""
-    pair = () if t.friend is None else (("has_each", 2),)
+    pair = () if t.friend < 0 else (("has_each", 2),)
     event = t.branch(("has", 4), ("has_two", 2), *pair, (None, 3))
     if event == "has":
         t.say("has", a=0, o=t.own("o"))

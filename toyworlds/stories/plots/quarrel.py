@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from toyworlds.stories.plots.between import pause
-from toyworlds.stories.plots.common import ALL_DAYS, OUTDOORS, company
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.plots.common import OUTDOORS, company
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [dull_day a y:day] day y
@@ -42,7 +42,7 @@ With one quick move {a} had {o}, and {b} stood there with empty {b.hands}.
 [snatches b a o] hold o b; mood a angry
 Then {b} snatched {o} away from {a}.
 But {b} was quick and took <{o}> out of {a.s} {a.hands}.
-{b} waited until {a} looked away, and then {b.he} took <{o}>.
+{b} waited until {a} looked away, and then {b.he!} took <{o}>.
 "Now it is my turn!" said {b}, pulling {o} away from {a}.
 When {a} sneezed, {b} took {o} and held it high above {b.his!} head.
 "You have had it long enough, {a.n}," said {b}, and took {o.the}.
@@ -71,19 +71,21 @@ Just then {c.n} the {c.kind} walked by and saw {a.n} and {b.n} quarreling.
 {c.n} had been watching {a.n} and {b.n} for a while and came over, shaking {c.his!} head.
 
 [gives_to_wise b c o] hold o c
-{c} held out a hand, and {b} gave {c.him} {o}.
+{c} held out a {c.hand}, and {b} gave {c.him!} {o}.
 "Give {o.the} to me for a moment," said {c}, and {b} did.
 {b} hung {b.his!} head and handed {o} to {c}.
-{c} did not say a word. {c.he!} only looked at {b}, until {b} gave {c.him} {o.the}.
-{b} did not want to, but {b} gave <{o}> to {c}.
+{c} did not say a word. {c.he!} only looked at {b}, until {b} gave {c.him!} {o.the}.
+{b} did not want to, but {b.he!} gave <{o}> to {c}.
 
 [advice c o]
 "A thing like {o.a} is only fun when two can enjoy it," said {c}. "Why not take turns?"
-{c} thought for a while, with {o} in hand. "One of you may have it until noon, and the other after noon," {c.he} said.
+{c} thought for a while, with {o} in hand. "One of you may have it until noon, and the other after noon," {c.he}
+    said.
 "Would you rather have {o.the} or a friend?" asked {c}. Nobody answered.
 "When I was small, I lost a friend over {o.a}," said {c}. "Do not make my mistake."
 "Half of {o.the} is no use to anyone," said {c}. "But the whole of it is enough for two."
-{c} smiled and weighed {o} in {c.his!} {c.hand}. "How long is an hour?" {c.he!} asked. "Not long at all when you wait for a friend."
+{c} smiled and weighed {o} in {c.his!} {c.hand}. "How long is an hour?" {c.he!} asked. "Not long at all when you
+    wait for a friend."
 
 [sorry a b] mood a sorry
 {a} looked at {@shoes}. "I am sorry, {b.n}," {a.he} said.
@@ -105,7 +107,7 @@ So {c} gave <{o}> to {b}, who had the first turn.
 "{b.n} may start," said {c}, and gave {o} to {b.him}.
 {c} tossed a coin, and it was {b} who got <{o}> first.
 {c} let {b} have <{o}> first.
-The first turn went to {b}, and {c} handed {b.him} {o.the}.
+The first turn went to {b}, and {c} handed {b.him!} {o.the}.
 
 [next_turn b a o] hold o a; mood a happy; done a; done b
 After a while, {b} passed <{o}> to {a}.
@@ -133,7 +135,7 @@ Since that day, {a.n} and {b.n} have shared everything.
 def quarrel(t: Teller) -> None:
     """Tell it."""
     a = 0
-    t.say("dull_day", a=a, y=t.pick("y", ALL_DAYS))
+    t.say("dull_day", a=a, y=t.pick("y", whole("day")))
     t.say("goes", a=a, p=t.spot("p", *OUTDOORS, "house"))
     b = company(t)
     pause(t)

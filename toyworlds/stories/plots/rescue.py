@@ -31,7 +31,7 @@ It was {c.a} named {c.n}. {c.he!} {@trapped} {p.in} and stretched out {c.his!} a
 
 [calms a c]
 "Don't be afraid, {c.n}," said {a}. "I will get you out."
-{a} talked to {c} {@softly}, so that {c.he} would not be so afraid.
+{a} talked to {c} {@softly}, so that {c.he!} would not be so afraid.
 "What happened?" asked {a}. "I was not looking where I was going," said {c}.
 "Keep still, {c.n}," said {a}. "I am here."
 {a} sang something to {c}, because that helps against fear.
@@ -51,7 +51,7 @@ It was {c.a} named {c.n}. {c.he!} {@trapped} {p.in} and stretched out {c.his!} a
 "We need more {a.hands}," said {a}.
 
 [fetch_tool a d q] new d; join d a; new q; own q d; hold q a
-{a} ran to {d.n} the {d.kind}, who came along at once and gave {a.him} {q.a}.
+{a} ran to {d.n} the {d.kind}, who came along at once and gave {a.him!} {q.a}.
 "Take this!" shouted {d.n} the {d.kind}, who had heard everything, and threw {a} {q.a}.
 Luckily {d.n} the {d.kind} lived close by. {d.he} gave {a} {q.a} and came along.
 Not far away {d.n} the {d.kind} was at work. {a} called, and {d.he} brought {q.a} and gave it to {a.him}.

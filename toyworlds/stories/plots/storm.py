@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toyworlds.stories.lexicon import GEAR, GEAR_WORDS, Pool
 from toyworlds.stories.plots.between import pause
-from toyworlds.stories.plots.common import OUTDOORS, company, outing
+from toyworlds.stories.plots.common import company, outing
 from toyworlds.stories.teller import Teller
 
 PHRASES = """
@@ -67,7 +67,7 @@ There {a.n} and {b.n} found {c.n} the {c.kind}, who was waiting for the sky to c
 [lends_gear c a y:gear]
 "Take my {y}, {a.n}," said {c}. "You can return it tomorrow."
 {c} had {y.a} for {a} to wear on the way home.
-When {c} saw that {a} had no {y}, {c.he!} lent {a.him} one.
+When {c} saw that {a} had no {y}, {c.he!} lent {a.him!} one.
 "Next time, take {y.a}, {a.n}," said {c}. "You may have mine today."
 {c} would not let {a} go without {y.a}.
 
@@ -76,7 +76,7 @@ At last the sky cleared, and {a.n} and {b.n} stepped outside. Everything smelled
 Then {a} pointed up. "A rainbow, {b.n}!" {a.he} cried.
 {b} opened the door. "It is over, {a.n}," {b.he} said.
 {b} looked out. "I can see blue, {a.n}," {b.he!} said.
-{a.n} and {b.n} held {a.his!} {a.hands} out of the door. Not a drop fell.
+{a.n} and {b.n} looked outside. Not a drop fell.
 
 [goes_for c o p] at c p; hold o c
 Meanwhile {c} had gone {p.to} and found <{o}>.
@@ -88,9 +88,9 @@ Nobody had noticed that {c} had slipped out. {c.he!} was {p.in} and had found <{
 [brings_it c a o] join c a; hold o a; mood a thankful
 {c} came back and gave <{o}> to {a}.
 "Is this what you were missing, {a.n}?" asked {c}, and gave {a.him} {o.the}.
-{a} cheered when {c} returned and handed {a.him} {o.the}.
+{a} cheered when {c} returned and handed {a.him!} {o.the}.
 "I thought you might be hungry, {a.n}," said {c}, and put {o} in {a.his} lap.
-{c} came in with {o}, and {a} could not believe {a.his!} eyes when {c.he} handed it over.
+{c} came in with {o}, and {a} could not believe {a.his!} eyes.
 
 [shares_rest a c o] mood c happy; gone o
 {a} shared the rest of <{o}> with {c}.

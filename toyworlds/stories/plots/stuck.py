@@ -52,7 +52,7 @@ Then {b} tried. {b.he} {@tried_reach}, but {o} did not move, and {a} sighed.
 {a} felt {@sad}, and {b} did not know what to say.
 {a} was {@sad}. {b} put an arm around {a.him}.
 "Don't be sad, {a.n}," said {b}. "There must be a way."
-{b} saw how {@sad} {a} was and patted {a.his} back.
+{b} saw how {@sad} {a} was and patted {a.his!} back.
 "What if it stays there for good?" {a} asked {b}.
 
 [helper_comes c a o q] new c; join c a; new q; own q c; hold q c
@@ -80,7 +80,7 @@ A tug with {q}, a shake, another tug, and {c} had {o}.
 
 [lends_tool c a q] hold q a
 "Better still, try it yourself," said {c}, and gave {q.the} to {a}.
-{c} handed {q} to {a} and held {a.him} tight.
+{c} handed {q} to {a} and held {a.him!} tight.
 "You are lighter than I am," {c} said to {a}. "Take {q.the}."
 {c} showed {a} how to hold {q} and let {a.him!} try.
 "Do you dare?" asked {c}. {a} nodded and took {q}.
@@ -101,7 +101,7 @@ It was high, and {a.s} knees shook, but in the end {a.he!} had {o}.
 "Here is your runaway, {a.n}," said {c}, and gave {a.him!} {o.the}.
 
 [tool_back a c q] hold q c; mood a thankful
-{a} gave <{q}> back to {c} and thanked {c.him}.
+{a} gave <{q}> back to {c} and thanked {c.him!}.
 "Thank you for {q.the}," said {a}, and handed it back to {c}.
 "Here is your {q.noun}, {c.n}," said {a}. "We could not have done it alone."
 {a} wiped {q} clean and returned it to {c}.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from toyworlds.stories.lexicon import CONTESTS, Pool
 from toyworlds.stories.plots.between import pause
 from toyworlds.stories.plots.common import COMPANIONS, company, outing
-from toyworlds.stories.teller import Teller
+from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [contest_day a x:contest]
@@ -52,9 +51,11 @@ And {c}? {b} was {x.more} than {c}, no doubt about it.
 "Not bad at all, {c.n}," said {b}. But {c} was not as {x} as {b}.
 
 [ask_most b a d x:contest]
-"Then who is the {x.most} of all?" asked {b}. "The {x.most} of all is |{d.n}," said {a}. ~ Asked {b}: "Who then is the {x.most} of all?" Quoth {a}: "The {x.most} of all is |{d.n}."
+"Then who is the {x.most} of all?" asked {b}. "The {x.most} of all is |{d.n}," said {a}. ~ Asked {b}: "Who then is
+    the {x.most} of all?" Quoth {a}: "The {x.most} of all is |{d.n}."
 "So the {x.most} of all is |{d.n}," {a} told {b}.
-{b} had not been watching. "The {x.most} of all is |{d.n}," {a} explained. ~ {b} had not been heeding. Quoth {a}: "The {x.most} of all is |{d.n}."
+{b} had not been watching. "The {x.most} of all is |{d.n}," {a} explained. ~ {b} had not been heeding. Quoth {a}:
+    "The {x.most} of all is |{d.n}."
 
 [wins d a o] hold o d; own o d; mood d proud
 So {d} got <{o}>, and {a} clapped.
@@ -75,7 +76,8 @@ Nobody expected it, but {d} gave <{o}> to {a}.
 {d} was not proud at all. {d.he} let {a} have a turn with {o} now and then.
 {d} kept <{o}>, but {a} was allowed to borrow it on Sundays.
 "What is {o.the} worth if I am the only one to play with it, {a.n}?" said {d}.
-{d.n} and {a.n} made a plan, and each of them could have {o} on some days. ~ {d.n} and {a.n} made a pact, and on some days each of them could have {o}.
+{d.n} and {a.n} made a plan, and each of them could have {o} on some days. ~ {d.n} and {a.n} made a pact, and on
+    some days each of them could have {o}.
 
 [lesson_contest a x:contest]
 {a} had learned that one need not be the {x.most} to have a good day.
@@ -84,12 +86,11 @@ Nobody talked about the {x.most} any more after that, and {a} was glad.
 If you ask {a} today who is the {x.most}, {a.he!} only laughs.
 "Next year I may be the {x.most}," said {a}, "or the year after."
 """
-ALL_CONTESTS = Pool(tuple(range(len(CONTESTS))))
 
 
 def tallest(t: Teller) -> None:
     """Tell it."""
-    a, x = 0, t.pick("x", ALL_CONTESTS)
+    a, x = 0, t.pick("x", whole("contest"))
     t.contest = x
     t.say("contest_day", a=a, x=x)
     outing(t, "water", "wood", "hill", "field", "village")

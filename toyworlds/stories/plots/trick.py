@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toyworlds.stories.plots.between import pause
-from toyworlds.stories.plots.common import OUTDOORS, company, outing
+from toyworlds.stories.plots.common import company, outing
 from toyworlds.stories.teller import Teller
 
 PHRASES = """
@@ -29,7 +29,8 @@ It was so warm {p.in} that {a} put {o} down and slept.
 {a} used {a.his!} arm as a pillow {p.in}, with {o} by {a.his!} side.
 
 [steals c o p] hold o c; at c p; done c
-{@softly} {c} crept up, took {o} and ran out of the {p.noun}. ~ {@softly} crept {c} near, took {o} and from {p} fled.
+{@softly} {c} crept up, took {o} and ran out of the {p.noun}. ~ {@softly} crept {c} near, took {o} and from {p}
+    fled.
 Then {c} came {p.to} on tiptoe and took {o}.
 {c} had been hiding {p.in}. {c.he} grabbed {o} and was gone.
 A shadow moved {p.in}. It was {c}, and then {o} was no longer there.
@@ -68,7 +69,7 @@ The trail went on and on. It ended {r.in}, where {a.n} and {b.n} saw {c.n}.
 "That {o.noun} is mine, {c.n}!" cried {a}.
 {a} looked straight at {c} and asked about {o}.
 "Give back {o.the}, {c.n}!" said {a}.
-"Have you seen {o.the}, {c.n}?" asked {a}, although {a.he} knew the answer.
+"Have you seen {o.the}, {c.n}?" asked {a}, although {a.he!} knew the answer.
 
 [admits c a] mood c sorry
 {c} began to cry. "Yes, {a.n}, I took it," {c.he} said. "I never had anything so nice."

@@ -1,9 +1,9 @@
 """The word lists of the story world, and how they are written down.
 
-    entries    one; two; three                  separated by semicolons or line ends
-    pairs      head: rest; head: rest           entries, each split at its colon
-    groups     head: rest                       one a line; an indented line goes on with the group before;
-                                                in a group that has semicolons a line end separates too
+entries    one; two; three                  separated by semicolons or line ends
+pairs      head: rest; head: rest           entries, each split at its colon
+groups     head: rest                       one a line; an indented line goes on with the group before
+                                            in a group that has semicolons a line end separates too
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import re
 
 
 def entries(text: str) -> list[str]:
-    """Split ``one; two; three``.
+    r"""Split ``one; two; three``.
 
-    >>> entries("one; two three\\nfour")
+    >>> entries("one; two three\nfour")
     ['one', 'two three', 'four']
     """
     return [entry.strip() for entry in re.split(r"[;\n]", text) if entry.strip()]

@@ -1,0 +1,125 @@
+"""Trained runs read back: the model and the world of a run's folder; RegBench runs against n-grams.
+
+    run = load_run("runs/laptop")              run.model, run.world, run.task, run.saved
+    against_ngrams(["runs/mosaic-0", "runs/mosaic-1", ..])
+
+The comparison takes the metrics that each run ended with on its test set, and those of n-grams on the same problems.
+Intervals are over the runs of a model (its seeds), not over problems: three of them make an interval that covers the
+mean three times in four (see `analysis.bootstrap`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.bootstrap import bootstrap_interval
+from toyworlds.core.validate import DataError, InputError, from_dict, reject
+
+if TYPE_CHECKING:
+    from mosaics.training import SavedRun
+
+METRICS = ("dfa_accuracy", "total_variation", "excess")
+HIGHER_IS_BETTER = ("dfa_accuracy",)
+TRIGRAM = "trigram, back-off"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A run read back."""
+
+    model: Any
+    """The trained model in evaluation mode."""
+    world: Any
+    """The world that its data come from."""
+    task: dict[str, Any]
+    """Name, seed and options of its task."""
+    saved: SavedRun
+    """Its folder: config, history, result."""
+
+
+def load_run(folder: str | Path, which: str = "model") -> Loaded:
+    """Read a finished run with its last weights, or with ``which="best"`` those of its best evaluation.
+
+    Raises DataError for a folder that holds no whole run, or the run of a population or of an unknown model.
+    """
+    from mosaics.catalogue import MODELS
+    from mosaics.training import read_run
+    from mosaics.training.checkpoint import copy_into, weights_of
+    from regbench.suites import RegBench
+    from toyworlds.three_moons import ThreeMoons
+
+    folder = Path(folder)
+    saved = read_run(folder)
+    named, task = saved.config["model"], saved.config["task"]
+    if isinstance(named["seed"], list):
+        raise DataError(f"{folder}: expected the run of one model; got that of a population")
+    worlds: dict[str, type[Any]] = {"moons": ThreeMoons, "regbench": RegBench}
+    try:
+        config: Any = from_dict(MODELS[named["name"]], named["options"], "model")
+        world = from_dict(worlds[task["name"]], task["options"]["world"], "world") if task["name"] in worlds else None
+    except InputError as error:
+        raise DataError(f"{folder / 'config.json'}: {error}") from None
+    model = config.build(named["seed"])
+    copy_into(weights_of(model), saved.weights(which), "", folder / f"{which}.safetensors")
+    return Loaded(model.eval(), world, task, saved)
+
+
+def against_ngrams(folders: Sequence[str | Path]) -> dict[str, Any]:
+    """Compare runs of RegBench with n-grams on their test set: plain values, ready for JSON.
+
+    For each model: parameters, seconds of each run, each metric's values and interval over its runs, and the same
+    for its lead over the back-off trigram, signed so that positive is better. All runs must share the task's options.
+    """
+    runs = [load_run(folder) for folder in folders]
+    if not runs or any(
+        run.task["name"] != "regbench" or run.task["options"] != runs[0].task["options"] for run in runs
+    ):
+        reject("folders", "runs of RegBench that share their task's options", [str(folder) for folder in folders])
+    ngrams = ngram_metrics(runs[0])
+    models: dict[str, Any] = {}
+    for name in dict.fromkeys(run.saved.config["model"]["name"] for run in runs):
+        own = [run for run in runs if run.saved.config["model"]["name"] == name]
+        if len(own) < 2:
+            reject("folders", f"at least two runs of {name}", 1)
+        entry: dict[str, Any] = {
+            "parameters": own[0].model.num_parameters(),
+            "options": own[0].saved.config["model"]["options"],
+            "train": own[0].saved.config["train"],
+            "seeds": [run.saved.config["model"]["seed"] for run in own],
+            "seconds": [run.saved.result["seconds"] for run in own],
+        }
+        for metric in METRICS:
+            values = [run.saved.result["final"][f"test_{metric}"] for run in own]
+            entry[metric] = {"values": values, "interval": asdict(bootstrap_interval(values))}
+            if metric in ngrams[TRIGRAM]:
+                sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
+                lead = [sign * (value - ngrams[TRIGRAM][metric]) for value in values]
+                entry[metric]["lead_over_trigram"] = asdict(bootstrap_interval(lead))
+        models[name] = entry
+    return {"task": runs[0].task["options"], "ngrams": ngrams, "models": models}
+
+
+def ngram_metrics(run: Loaded) -> dict[str, dict[str, float]]:
+    """Metrics of n-grams on the run's test set; a metric that is infinite is left out."""
+    import math
+
+    from regbench.metrics import score
+    from regbench.ngram import NGram
+    from regbench.problems import load
+
+    options = run.task["options"]
+    problems = load(run.world, "test", 0, options["test_size"], seed=options["data_seed"])
+    learners = {
+        TRIGRAM: NGram(3),
+        "trigram, Witten-Bell": NGram(3, "witten-bell"),
+        "4-gram, Witten-Bell": NGram(4, "witten-bell"),
+    }
+    found = {}
+    for name, learner in learners.items():
+        rows = learner.predict(problems.tokens, problems.vocabulary)
+        means = score(rows, problems, allow_deficient=True).mean()
+        found[name] = {metric: means[metric] for metric in METRICS if math.isfinite(means[metric])}
+    return found

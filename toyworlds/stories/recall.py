@@ -1,0 +1,87 @@
+"""Storage of new facts: so many facts are stated, something else is told, and one of the facts is asked for.
+
+Jasmine had a blue drum. She also had a red kite. ...    `facts` sentences, each with its own thing and color
+... so many words about other things ...                 until `distance` words lie between fact and answer
+"What color is the drum?" asked Mom. "It is              answer blue, candidates all colors
+"""
+
+from __future__ import annotations
+
+from toyworlds.core.seeds import Stream
+from toyworlds.core.validate import integer
+from toyworlds.stories import state
+from toyworlds.stories.draws import Draws
+from toyworlds.stories.hero import heroes
+from toyworlds.stories.lexicon import ACT_POOLS, KIND_OF_PLACE
+from toyworlds.stories.plots.common import DAYTIME, OUTDOORS
+from toyworlds.stories.prompts import Prompt, Wanted, make_prompt
+from toyworlds.stories.questions import common_fact
+from toyworlds.stories.teller import Teller, whole
+from toyworlds.stories.world import OBJECTS, Stories
+
+WORDS_PER_PROMPT = 2048
+QUESTION = 25
+"""About so many words lead from the filling to the answer."""
+LONGEST = 1500
+FILLING = (("goes", 3), ("scene", 3), ("does", 3), ("sees", 2), ("sings", 2), ("custom", 1), ("gear_chat", 1))
+
+
+def recall_prompts(
+    world: Stories, seed: int, count: int, *, facts: int = 1, distance: int = 100, split: str = "test"
+) -> list[Prompt]:
+    """Return `count` prompts that state `facts` colors and ask for one of them about `distance` words later.
+
+    Which one is drawn evenly, so when the later facts fill more than `distance` words, the distance is longer;
+    each prompt says what it is. At most 8 facts and 1500 words.
+    """
+    integer("count", count, 0)
+    integer("facts", facts, 1, OBJECTS)
+    integer("distance", distance, 0, LONGEST)
+    stream = Stream(seed, world.name, "recall", split, facts, distance)
+    found = []
+    for number, hero in enumerate(heroes(seed, f"{world.name} recall {facts} {distance}", split, 0, count)):
+        words = stream.words(number * WORDS_PER_PROMPT, WORDS_PER_PROMPT).tolist()
+        half = WORDS_PER_PROMPT // 2
+        teller = Teller(Draws(words[:half], hero, world.dialect, words[half:]))
+        found.append(_told(teller, facts, distance, number))
+    return found
+
+
+def _told(t: Teller, facts: int, distance: int, number: int) -> Prompt:
+    """One prompt."""
+    hero = t.draws.hero()
+    t.enter(hero.kind, hero.name)
+    t.say("open", a=0, x=hero.trait)
+    ends = []
+    for fact in range(facts):
+        t.say("has_also" if fact else "has", a=0, o=t.own("o", color=True))
+        ends.append(t.words)
+    asked = t.draws.below(facts, 0)
+    t.paragraph()
+    place = t.spot("p", *OUTDOORS)
+    t.say("day", a=0, p=place, y=t.pick("y", whole("day")), z=t.pick("z", DAYTIME))
+    last = "day"
+    while t.words - ends[asked] < distance - QUESTION:
+        options = [(event, weight) for event, weight in FILLING if event != last]
+        last = str(t.branch(*options))
+        _fill(t, last)
+    prompt = make_prompt(t, Wanted("ask_color", "factual", asked, facts), number)
+    if prompt is None:
+        raise RuntimeError("a stated color can always be asked for")
+    return prompt
+
+
+def _fill(t: Teller, event: str) -> None:
+    """A sentence that has nothing to do with the facts."""
+    place = t.row[state.PLACE]
+    if event == "goes":
+        t.paragraph()
+        t.say("goes", a=0, p=t.spot("p", *OUTDOORS))
+    elif event == "does":
+        t.say("does", a=0, p=place, x=t.pick("x", ACT_POOLS[KIND_OF_PLACE[place]]))
+    elif event == "scene":
+        t.say("scene", a=0, p=place)
+    elif event in ("custom", "gear_chat"):
+        t.say(event, **common_fact(t, event))
+    else:
+        t.say(event, a=0)
