@@ -65,13 +65,13 @@ ALONE = 1e-9
 class Traceability:
     """What is done to pairs, and how they are named and matched."""
 
-    intervention: Literal["silence", "remove"] = "silence"
+    intervention: Literal["silence", "remove"] = "remove"
     """The value becomes 0 and the weight stays, or the pair goes and its weight goes to the others."""
-    account: Literal["contribution", "intervention"] = "contribution"
+    account: Literal["contribution", "intervention"] = "intervention"
     """Pairs are named by their contributions, or by what the trace expects of the intervention."""
     pairs: int = 4
     """Named pairs at most."""
-    floor: float = 0.1
+    floor: float = 0.5
     """A named pair's expected effect is at least this share of the largest."""
     ratio: float = 1.25
     """Weights match within this factor."""

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
-import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from analysis.provenance import provenance as analysis_provenance
+
 
 def provenance() -> dict[str, Any]:
-    """What a measured time hangs on: date, commit, processor, threads, load, versions."""
+    """What a measured time hangs on: date, commit, versions, processor, threads, load."""
     import torch
 
-    return {
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "commit": commit(),
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "numpy")},
-    }
+    load = {"processor": processor(), "threads": torch.get_num_threads(), "load": os.getloadavg()[0]}
+    return analysis_provenance() | load
 
 
 def processor() -> str:
@@ -33,10 +24,3 @@ def processor() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
-
-
-def commit() -> str | None:
-    """Commit of the checkout, with + for local changes; None outside one."""
-    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+"]
-    found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None

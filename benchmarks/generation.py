@@ -37,7 +37,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import commit
+from analysis.provenance import commit
 from toyworlds.core import folders, parquet
 from toyworlds.core.content import ROWS_PER_BLOCK, block_digest
 from toyworlds.three_moons import ThreeMoons

@@ -12,8 +12,6 @@ the start, so that most weights are close to 0, where arithmetic can be slower.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,6 +27,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks import provenance
 from mosaics.memory import choose, retrieve
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.tasks.moons import MoonsTaskConfig, published_recipe
@@ -111,22 +110,7 @@ def measure(case: Case, steps: int) -> dict[str, Any]:
     return {"case": case.name, "implementation": way, **row, **fastest, "ratio": row["step"] / row["attention"]}
 
 
-def machine() -> dict[str, Any]:
-    """Return what the times hang on."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load_before": os.getloadavg()[0],
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-    }
-
-
-def main(steps: int = 15, out: Path | None = None) -> None:
+def run(steps: int = 15, out: Path | None = None) -> None:
     """Time training steps of the moons model against attention alone.
 
     Parameters
@@ -136,7 +120,7 @@ def main(steps: int = 15, out: Path | None = None) -> None:
     out : Path | None
         JSON file to write.
     """
-    provenance = machine()
+    machine = provenance()
     rows = [measure(case, steps) for case in CASES]
     table = Table("ms", "attention alone", "retrieval alone", "step", "step / attention")
     for row in rows:
@@ -144,8 +128,13 @@ def main(steps: int = 15, out: Path | None = None) -> None:
         table.add_row(row["case"], *times, f"{row['ratio']:.3f}")
     Console().print(table)
     if out is not None:
-        out.write_text(json.dumps({"machine": provenance, "steps": steps, "rows": rows}, indent=2) + "\n")
+        out.write_text(json.dumps({"machine": machine, "steps": steps, "rows": rows}, indent=2) + "\n")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the benchmark from command line words."""
+    tyro.cli(run, args=arguments)
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
 
-from toyworlds.core.validate import DataError, choice
+from toyworlds.core.validate import DataError, choice, reject
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -34,4 +35,10 @@ def choose(arguments: list[str]) -> Any:
         raise DataError("bench: the benchmarks come with a checkout of mosaicbench, not with the installed package")
     name = choice("benchmark", arguments[0].replace("-", "_"), known)
     sys.path.insert(0, str(FOLDER.parent))
-    importlib.import_module(f"benchmarks.{name}").main(arguments[1:])
+    main = importlib.import_module(f"benchmarks.{name}").main
+    if inspect.signature(main).parameters:
+        main(arguments[1:])
+    elif arguments[1:]:
+        reject("arguments", f"none after {name}", arguments[1:])
+    else:
+        main()

@@ -224,7 +224,7 @@ def _score_table(page: Page, results: MoonsResults) -> None:
     names = [name for name in MAIN if name in results.groups]
     rows = [[label, *[_score(results.groups[name], score) for name in names]] for score, label in SCORES]
     page.table(["median over seeds (95 % interval)", *names], rows, "Scores on the held-out moons; see docs/scores.md "
-               "for their ranges and chance levels. DCI, MIG and SAP are taken where the moons start apart.")  # fmt: skip
+               "for their ranges and chance levels. DCI, MIG and SAP are taken where moons start apart.")  # fmt: skip
 
 
 def _grid(page: Page, groups: dict[str, Group]) -> None:

@@ -192,7 +192,7 @@ def published_recipe(
     return Recipe(sized(model, task, options), task, training)
 
 
-def laptop_recipe(model: str = "mosaic", *, steps: int = 3000) -> Recipe:
+def laptop_recipe(model: str = "mosaic", *, steps: int = 1500) -> Recipe:
     """Return a recipe for two cores and a minute or two: the small family, 2 blocks, 4 heads, width 64.
 
     docs/tracing.md says what it reaches.

@@ -123,8 +123,8 @@ def together(t: Teller) -> bool:
 
 
 def held(t: Teller, who: int) -> tuple[int, ...]:
-    """Objects outside the plot that `who` holds."""
-    return tuple(thing for thing in t.side if t.row[state.HOLDER + thing] == who)
+    """The hero's objects outside the plot that `who` holds."""
+    return tuple(o for o in t.side if t.holder(o) == who and t.row[state.OWNER + o] == 0)
 
 
 def _tell(t: Teller, event: str) -> None:
