@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from toyworlds.stories import state
+from toyworlds.stories.draws import Option
 from toyworlds.stories.lexicon import KIND_LIST, NEED_PLACES, NEEDS, Pool
 from toyworlds.stories.plots.between import held, together
 from toyworlds.stories.plots.common import OUTDOORS
@@ -180,6 +181,9 @@ When all was said and done, {a} {@smiled_end}.
 
 EVENING_NEEDS = Pool(tuple(NEEDS.number[word] for word in ("tired", "hungry", "thirsty", "cold", "dirty")))
 
+SHORT, LONG = 95, 350
+"""Up to so many words a story goes on; beyond so many it stops."""
+
 
 def end_story(t: Teller) -> None:
     """Tell the end; longer when the story has been short."""
@@ -237,22 +241,28 @@ def _home(t: Teller) -> None:
 
 
 def _last(t: Teller) -> None:
-    """The last sentences."""
-    alone = t.friend < 0
-    event = t.branch(("happy_alone" if alone else "happy_end", 1), (None, 1))
-    if event == "happy_end":
+    """The last sentences: none where the story has been long, several where it has been short."""
+    happy = "happy_alone" if t.friend < 0 else "happy_end"
+    if _wanted(t, (happy, 1), (None, 1)) == "happy_end":
         t.say("happy_end", a=0, b=t.friend)
-    elif event == "happy_alone":
+    elif t.due:
         t.say("happy_alone", a=0)
-    if t.branch(("need_now", 1), (None, 3)):
+    if _wanted(t, ("need_now", 1), (None, 3)):
         need = t.pick("x", EVENING_NEEDS)
         t.say("need_now", a=0, x=need, r=NEED_PLACES[need][t.flag()])
     kept, lives = keeps(t, 0, 0), own_home(t, 0, 0)
     options = ([("beside_bed", 3)] if kept else []) + ([("home_is", 2)] if lives else [])
-    event = t.branch(*options, (None, 2)) if options else None
+    event = _wanted(t, *options, (None, 2)) if options else None
     if event == "beside_bed":
         t.say("beside_bed", a=0, **next(iter(kept.values())))
     elif event == "home_is":
         t.say("home_is", a=0, **lives[0])
-    if t.branch(("night", 2), (None, 3)):
+    if _wanted(t, ("night", 2), (None, 3)):
         t.say("night", a=0)
+
+
+def _wanted(t: Teller, *options: Option) -> str | None:
+    """Choose a last sentence; always one in a short story, none in a long one."""
+    if t.words > LONG:
+        return None
+    return t.branch(*[option for option in options if t.words > SHORT or option[0] is not None])
