@@ -231,6 +231,11 @@ def _grid(page: Page, groups: dict[str, Group]) -> None:
     if grid_name(False, GRID_BATCHES[0], GRID_LENGTHS[0]) not in groups:
         return
     page.section("What makes it happen?")
+    pairs = (("published recipe", "published, loss not clipped"), ("ours, clipped loss", "three heads"))
+    for clipped, free in pairs:
+        if clipped in groups and free in groups:
+            counts = [f"{groups[name].disentangled.sum()} of {groups[name].seeds} seeds" for name in (clipped, free)]
+            page.text(f"{clipped.capitalize()}: {counts[0]}. The same without the clip of the loss: {counts[1]}.")
     drawn, axes = figure(1, 2, width=9.0, height=2.6, sharey=True)
     rows = [f"batch {batch}" for batch in GRID_BATCHES]
     columns = [f"{length} steps" for length in GRID_LENGTHS]
