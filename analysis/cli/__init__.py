@@ -23,6 +23,7 @@ COMMANDS = {
     "inspect": "show what a dataset folder holds; audit two for shared languages",
     "train": "train a model and keep the run in a folder",
     "score": "score the disentanglement of trained runs",
+    "trace": "show which memories made a prediction",
     "study": "run a study: many trainings, one page of results",
     "report": "draw a study's page again from its results",
     "bench": "measure speed on this machine",

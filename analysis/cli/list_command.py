@@ -34,7 +34,15 @@ def entries(kind: str) -> list[tuple[str, str]]:
 
         return sorted((name, text) for name, text in benchmarks().items())
     registry = registry_of(kind)
-    return [(name, registry.summary(name)) for name in registry]
+    needs = {name: getattr(registry[name], "needs", "") for name in registry}
+    return [
+        (
+            name,
+            registry.summary(name)
+            + (f" (needs {needs[name]})" if isinstance(needs[name], str) and needs[name] else ""),
+        )
+        for name in registry
+    ]
 
 
 def registry_of(kind: str) -> Registry:
