@@ -7,7 +7,7 @@ That depends on the language alone: not on the seed, the size of a set, the pres
 can be in any training set. Candidates are drawn by the law, one after the other; those of another split and those
 that came before are dropped; row i is the i-th that stays, so smaller sets are prefixes of larger ones.
 
-Cost: to know row i, all candidates before it are drawn, minimised and hashed once (about 3 us each), and the
+Cost: to know row i, all candidates before it are drawn, minimised and hashed once (about 4 us each), and the
 hashes of those that stayed are kept (about 120 bytes each). A training row needs 1 / 0.8 candidates, a test row
 1 / 0.1: smaller shares for the test sets would make them dearer still, larger ones would make training dearer
 and take more of the tiny languages, of which there are few, from it (measured in docs/regbench.md).

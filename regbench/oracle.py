@@ -55,6 +55,8 @@ class StateOracle:
         """Oracle for the law of a RegBench world with uniform edges."""
         if world.dirichlet:
             reject("dirichlet", "0: the oracle is derived for uniform edges", world.dirichlet)
+        if world.edges[1] > world.states[0] - 1:
+            reject("edges", f"at most {world.states[0] - 1}, so that every state has as many targets", world.edges)
         return cls(*world.alphabet, *world.edges)
 
     def predict(

@@ -64,7 +64,7 @@ class Texts:
     offsets: np.ndarray
     """(rows + 1,) int64: where each row begins."""
     entries: np.ndarray
-    """(3, total) uint8: tokens, raw states, minimal states."""
+    """(3, total) int8, a strided view: tokens, raw states, minimal states."""
     starts: np.ndarray
     """Place of each string in its row, row by row, int16."""
     strings: np.ndarray
@@ -115,7 +115,7 @@ def sample_block(law: TextLaw, table: EdgeTable, number: np.ndarray, stream: Str
     flat = np.full(offsets[-1], law.symbols + 1, "<i4")
     ours = _Ours.of(plan, first, offsets[:-1] + starts)
     _walk(law, plan, ours, _slot_table(law, table, number), flat)
-    entries = flat.view(np.uint8).reshape(-1, 4)[:, :3].T
+    entries = flat.view(np.int8).reshape(-1, 4)[:, :3].T
     return Texts(offsets, entries, starts.T[length.T > 0].astype(np.int16), plan.count[first : first + rows])
 
 

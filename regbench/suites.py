@@ -135,7 +135,7 @@ class RegBench:
 
     def rows_of(self, texts: Texts, languages: Languages) -> dict[str, np.ndarray | Ragged]:
         """Columns of a stretch of rows."""
-        tokens, raw_states, states = (np.ascontiguousarray(part).view(np.int8) for part in texts.entries)
+        tokens, raw_states, states = (np.ascontiguousarray(part) for part in texts.entries)
         labels = np.full(len(tokens), IGNORED, np.int8)
         labels[:-1] = np.where(tokens[1:] == self.symbols + 1, np.int8(IGNORED), tokens[1:])
         labels[texts.offsets[1:] - 1] = IGNORED

@@ -49,7 +49,7 @@ def take_preset(words: list[str], presets: dict[str, Any]) -> tuple[list[str], A
 def command_class(study_class: type[Any], default: Any, out: Path, presets: dict[str, Any]) -> type[Any]:
     """Return the dataclass of the command for one study: `out`, then the study's options."""
     where = Annotated[Path, tyro.conf.arg(help="Folder of the study; one that holds the same study is continued.")]
-    options: Any = Annotated[study_class, tyro.conf.arg(name="")]  # type: ignore[valid-type]
+    options: Any = Annotated[study_class, tyro.conf.arg(name="")]
     fields: list[Any] = [
         ("out", where, dataclasses.field(default=out)),
         ("study", options, dataclasses.field(default=default)),

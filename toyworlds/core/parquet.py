@@ -64,10 +64,15 @@ def _flat(array: pa.Array, column: Column) -> np.ndarray:
 def options(columns: list[Column]) -> dict[str, Any]:
     """How the file is encoded: floating-point numbers as they are, whole numbers, truth values and texts compressed."""
     return {
-        "compression": {c.name: "NONE" if c.dtype.startswith("float") else "ZSTD" for c in columns},
+        "compression": {_leaf(c): "NONE" if c.dtype.startswith("float") else "ZSTD" for c in columns},
         "use_dictionary": [column.name for column in columns if column.dtype == "string"],
         "write_statistics": False,
     }
+
+
+def _leaf(column: Column) -> str:
+    """Parquet's name of the values: a list's lie two levels down."""
+    return f"{column.name}.list.element" if column.shape else column.name
 
 
 class Writer:
