@@ -10,6 +10,7 @@ mean three times in four (see `analysis.bootstrap`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,9 +22,10 @@ from toyworlds.core.validate import DataError, InputError, from_dict, reject
 if TYPE_CHECKING:
     from mosaics.training import SavedRun
 
-METRICS = ("dfa_accuracy", "total_variation", "excess")
+METRICS = {"dfa_accuracy": "dfa_accuracy", "total_variation": "total_variation", "excess": "cross_entropy"}
+"""Metrics on all rows, and the state oracle's objective for each."""
 HIGHER_IS_BETTER = ("dfa_accuracy",)
-TRIGRAM = "trigram, back-off"
+TRIGRAM, ORACLE = "trigram, back-off", "state oracle"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def against_ngrams(folders: Sequence[str | Path]) -> dict[str, Any]:
         run.task["name"] != "regbench" or run.task["options"] != runs[0].task["options"] for run in runs
     ):
         reject("folders", "runs of RegBench that share their task's options", [str(folder) for folder in folders])
-    ngrams = ngram_metrics(runs[0])
+    baselines = baseline_metrics(runs[0])
     models: dict[str, Any] = {}
     for name in dict.fromkeys(run.saved.config["model"]["name"] for run in runs):
         own = [run for run in runs if run.saved.config["model"]["name"] == name]
@@ -94,20 +96,22 @@ def against_ngrams(folders: Sequence[str | Path]) -> dict[str, Any]:
         for metric in METRICS:
             values = [run.saved.result["final"][f"test_{metric}"] for run in own]
             entry[metric] = {"values": values, "interval": asdict(bootstrap_interval(values))}
-            if metric in ngrams[TRIGRAM]:
+            if metric in baselines[TRIGRAM]:
                 sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
-                lead = [sign * (value - ngrams[TRIGRAM][metric]) for value in values]
+                lead = [sign * (value - baselines[TRIGRAM][metric]) for value in values]
                 entry[metric]["lead_over_trigram"] = asdict(bootstrap_interval(lead))
         models[name] = entry
-    return {"task": runs[0].task["options"], "ngrams": ngrams, "models": models}
+    return {"task": runs[0].task["options"], "baselines": baselines, "models": models}
 
 
-def ngram_metrics(run: Loaded) -> dict[str, dict[str, float]]:
-    """Metrics of n-grams on the run's test set; a metric that is infinite is left out."""
-    import math
+def baseline_metrics(run: Loaded) -> dict[str, dict[str, float]]:
+    """Metrics of n-grams and of the state oracle on the run's test set; a metric that is infinite is left out.
 
+    The oracle is told the automaton's state at every row and decides for each metric as suits that best: the ceiling.
+    """
     from regbench.metrics import score
     from regbench.ngram import NGram
+    from regbench.oracle import StateOracle
     from regbench.problems import load
 
     options = run.task["options"]
@@ -122,4 +126,10 @@ def ngram_metrics(run: Loaded) -> dict[str, dict[str, float]]:
         rows = learner.predict(problems.tokens, problems.vocabulary)
         means = score(rows, problems, allow_deficient=True).mean()
         found[name] = {metric: means[metric] for metric in METRICS if math.isfinite(means[metric])}
+    assert problems.raw_states is not None
+    oracle, states, size = StateOracle.of(run.world), problems.raw_states, problems.vocabulary
+    found[ORACLE] = {}
+    for metric, objective in METRICS.items():
+        rows = oracle.predict(problems.tokens, states, size, objective=objective)
+        found[ORACLE][metric] = score(rows, problems).mean()[metric]
     return found

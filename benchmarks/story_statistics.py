@@ -27,10 +27,10 @@ from toyworlds.core.validate import DataError
 from toyworlds.stories.entropy import entropy
 from toyworlds.stories.grammar import events
 from toyworlds.stories.hero import SPLITS, share
-from toyworlds.stories.parse import parse, parse_prompt
+from toyworlds.stories.parse import parse
 from toyworlds.stories.prompts import KINDS, prompts
 from toyworlds.stories.reading import retell
-from toyworlds.stories.solver import solve
+from toyworlds.stories.solver import answer
 from toyworlds.stories.statistics import text_statistics
 from toyworlds.stories.teller import Teller
 
@@ -128,11 +128,7 @@ class StoryStatistics:
         for dial in (0.0, 0.5):
             for kind in KINDS:
                 found = prompts(Stories(dialect=dial), self.seed, kind, self.count)
-                right = 0
-                for prompt in found:
-                    story, question = parse_prompt(prompt.text)
-                    answer = solve(story, question, len(story.sentences))
-                    right += answer.says(story, question) == prompt.answer
+                right = sum(answer(prompt.text)[0] == prompt.answer for prompt in found)
                 measured[f"dialect {dial:g}, {kind}"] = {
                     "prompts": len(found),
                     "solver_agrees": right,

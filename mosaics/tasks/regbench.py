@@ -199,7 +199,7 @@ def laptop_recipe(model: str = "mosaic", *, steps: int = 1500) -> Recipe:
     """
     task = RegBenchTaskConfig(RegBenchLaptop(), train_size=10_000)
     options = {"n_layers": 2, "n_heads": 4, "width": 64}
-    return Recipe(sized(model, task, options), task, _training(steps, 2e-3, betas=(0.9, 0.95), evaluate_every=250))
+    return Recipe(sized(model, task, options), task, _training(steps, 1e-3, betas=(0.9, 0.95), evaluate_every=250))
 
 
 RECIPES: dict[str, Callable[..., Recipe]] = {"published": published_recipe, "laptop": laptop_recipe}

@@ -15,7 +15,7 @@ from analysis.cli.trace_command import Command
 from analysis.plots.style import figure
 from analysis.plots.trace_terminal import shade, strips, trace_view
 from analysis.plots.tracing import effect_bars, kind_bars, kind_label, memory_label, text_strip, trace_figure
-from analysis.runs import TRIGRAM, against_ngrams, load_run
+from analysis.runs import ORACLE, TRIGRAM, against_ngrams, load_run
 from analysis.tracing import (
     Stored,
     Traceability,
@@ -212,9 +212,14 @@ def test_runs_against_ngrams(runs):
     assert entry["parameters"] == loaded.model.num_parameters()
     assert entry["dfa_accuracy"]["values"][1] == loaded.saved.result["final"]["test_dfa_accuracy"]
     lead = entry["total_variation"]["lead_over_trigram"]["estimate"]
-    expected = found["ngrams"][TRIGRAM]["total_variation"] - np.mean(entry["total_variation"]["values"])
+    expected = found["baselines"][TRIGRAM]["total_variation"] - np.mean(entry["total_variation"]["values"])
     assert lead == pytest.approx(expected)
-    assert "excess" not in found["ngrams"][TRIGRAM]
+    assert "excess" not in found["baselines"][TRIGRAM]
+    best = found["baselines"][ORACLE]
+    assert all(
+        best["dfa_accuracy"] > entry["dfa_accuracy"] for name, entry in found["baselines"].items() if name != ORACLE
+    )
+    assert best["excess"] > 0.0
     with pytest.raises(InputError, match="at least two runs of mosaic"):
         against_ngrams([runs / "mosaic-0"])
     with pytest.raises(InputError, match="runs of RegBench"):

@@ -145,7 +145,7 @@ def test_rivals_have_the_mosaics_size(name):
 def test_training_learns_and_a_run_can_be_read(tmp_path):
     recipe = laptop_recipe("mosaic")
     task = replace(recipe.task, train_size=64, validation_size=20, test_size=20)
-    training = replace(recipe.training, steps=12, warmup_steps=2, evaluate_every=6, threads=1)
+    training = replace(recipe.training, steps=12, learning_rate=4e-3, warmup_steps=2, evaluate_every=6, threads=1)
     small = Recipe(replace(recipe.model, width=16, n_heads=2, persistent_size=8), task, training)
     model, found = train_regbench(small, seed=1, out=tmp_path / "run", progress=False)
     assert task.build(1).evaluate(model.eval()) == found.final

@@ -61,7 +61,7 @@ def reorder(template: str) -> str:
         head, link, clause = CLAUSE.fullmatch(chunk["before"]).groups()  # type: ignore[union-attr]
         moved = chunk["chunk"] if head + link else _capital(chunk["chunk"])
         clause = clause if head + link else _small(clause)
-        return f"{head}{link}{moved} {clause.rstrip()}{chunk['after']}"
+        return f"{head}{link}{moved} {clause}".rstrip() + chunk["after"]
     return template
 
 

@@ -103,16 +103,27 @@ class Choices(Protocol):
         ...
 
 
-class Draws:
-    """Choices from random 64-bit words; each takes one word, so a story's words are a fixed stretch of a stream.
+PLAN_WORDS, SLOTS, SENTENCES = 160, 12, 48
+"""Words set aside for the plan of a story; for the slots of a sentence; for so many sentences."""
+WORDS_PER_STORY = PLAN_WORDS + SLOTS * SENTENCES
 
-    `drawn` is the hero, drawn beforehand; `flags` are the words that decide which sentences are in the dialect.
+
+class Draws:
+    """Choices from random 64-bit words, each from one word.
+
+    What happens, to whom, and which templates tell it, takes the first `plan` words one after the other; slot i of
+    sentence k takes word plan + SLOTS k + i. So the plan of a story does not hang on its words, nor the words of one
+    sentence on those of another. `drawn` is the hero, drawn beforehand; `flags` are the words that decide which
+    sentences are in the dialect.
     """
 
-    def __init__(self, words: list[int], drawn: Hero, dial: float = 0.0, flags: Sequence[int] = ()) -> None:
-        self.words, self.drawn, self.flags = words, drawn, flags
+    def __init__(
+        self, words: list[int], drawn: Hero, dial: float = 0.0, flags: Sequence[int] = (), plan: int = PLAN_WORDS
+    ) -> None:
+        self.words, self.drawn, self.flags, self.plan = words, drawn, flags, plan
         self.nats = 0.0
-        self.place = self.flag_place = 0
+        self.place = 0
+        self.sentence = -1
         self.threshold = int(dial * 2.0**53) << 11
         self.flag_costs = dial_costs(dial)
 
@@ -125,27 +136,22 @@ class Draws:
         """Draw with probability `dial`; no word is taken where the dial is at 0."""
         if not self.threshold:
             return 0
-        flag = int(self.flags[self.flag_place] < self.threshold)
-        self.flag_place += 1
+        flag = int(self.flags[self.sentence + 1] < self.threshold)
         self.nats += self.flag_costs[flag]
         return flag
 
     def below(self, high: int, label: int) -> int:
         """Draw evenly."""
-        return self._skipping(high, ())
+        self.nats += LOG[high]
+        return self.words[self.plan + SLOTS * self.sentence + label] * high >> 64
 
     def weighted(self, table: Weights, label: int) -> int:
         """Draw by the weights."""
-        target = self._word() * table.running[-1] >> 64
-        option = 0
-        while target >= table.running[option]:
-            option += 1
-        self.nats += table.costs[option]
-        return option
+        return self._option(table, self.words[self.plan + SLOTS * self.sentence + label])
 
     def branch(self, options: tuple[Option, ...]) -> str | None:
         """Draw by the weights."""
-        return options[self.weighted(weights(tuple([weight for _, weight in options])), 0)][0]
+        return options[self._option(weights(tuple([weight for _, weight in options])), self._next())][0]
 
     def group(self, role: str, groups: tuple[tuple[str, int], ...]) -> str:
         """Draw by the weights, if there is more than one."""
@@ -153,10 +159,11 @@ class Draws:
 
     def has(self, label: str, table: Weights) -> bool:
         """Draw by the weights."""
-        return bool(self.weighted(table, 0))
+        return bool(self._option(table, self._next()))
 
     def template(self, count: int, told: list[int]) -> int:
         """Draw evenly among those not told."""
+        self.sentence += 1
         return self._skipping(count, told)
 
     def pick(self, label: str, pool: Pool, taken: list[int]) -> int:
@@ -167,16 +174,23 @@ class Draws:
         """Draw evenly."""
         return self._skipping(len(candidates), ())
 
-    def _word(self) -> int:
-        word = self.words[self.place]
+    def _next(self) -> int:
         self.place += 1
-        return word
+        return self.words[self.place - 1]
+
+    def _option(self, table: Weights, word: int) -> int:
+        target = word * table.running[-1] >> 64
+        option = 0
+        while target >= table.running[option]:
+            option += 1
+        self.nats += table.costs[option]
+        return option
 
     def _skipping(self, count: int, taken: Sequence[int]) -> int:
         """Draw one of 0 .. count - 1 that is not in `taken` (in rising order)."""
         count -= len(taken)
         self.nats += LOG[count]
-        position = self._word() * count >> 64
+        position = self._next() * count >> 64
         for other in taken:
             if position >= other:
                 position += 1

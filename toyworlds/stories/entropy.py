@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toyworlds.core.ragged import Ragged
 from toyworlds.core.validate import integer
 from toyworlds.stories.hero import share
 from toyworlds.stories.world import Stories
@@ -44,12 +43,11 @@ def entropy(world: Stories, seed: int, split: str, count: int) -> Entropy:
     integer("count", count, 2)
     costs, words, characters = [], 0, 0
     for start in range(0, count, CHUNK):
-        rows = world.generate(seed, split, start, min(CHUNK, count - start))
-        cost = rows["cost"]
-        assert isinstance(cost, Ragged)
-        costs += [math.fsum(story.tolist()) for story in cost]
-        words += sum(len(text.split()) for text in rows["text"])
-        characters += sum(len(text) for text in rows["text"])
+        for teller in world.tell(seed, split, start, min(CHUNK, count - start)):
+            text = "".join(teller.texts)
+            costs.append(math.fsum(teller.nats))
+            words += len(text.split())
+            characters += len(text)
     nats = np.asarray(costs) + math.log(share(split))
     mean = float(nats.mean())
     error = float(nats.std(ddof=1)) / math.sqrt(count)

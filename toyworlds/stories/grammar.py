@@ -38,6 +38,10 @@ CLAUSE = re.compile(
     r"(?:,|\b(?:and|but|because|that|when|so|as|before|while|until|where|if|then|though|since)) $", re.I
 )
 CHARACTERS, OBJECTS, SPOTS = "abcd", "oq", "pr"
+USUAL_MORE = {("object", ""): 1, ("object", "the"): 1, ("object", "a"): 2, ("object", "it"): 1}
+USUAL_MORE |= {("character", "a"): 1, ("place", ""): 1, ("place", "in"): 2, ("place", "to"): 2}
+USUAL_MORE |= {("place", "nook"): 3, ("place", "scene"): 4}
+"""Words that slots of a sort and form usually make beyond the first."""
 FORMS = {
     "character": (
         "",
@@ -78,6 +82,14 @@ class Slot:
     before: tuple[str, ...] = ()
 
     @property
+    def more(self) -> float:
+        """How many words beyond the first it usually makes."""
+        if self.table is not None:
+            entries = self.table.forms[self.form]
+            return sum(entry.count(" ") for entry in entries) / len(entries)
+        return USUAL_MORE.get((self.sort, self.form), 0)
+
+    @property
     def rivals(self) -> tuple[str, ...]:
         """Other characters of the sentence who were mentioned before."""
         return tuple(role for role in self.before if role != self.role)
@@ -90,6 +102,11 @@ class Template:
     text: str
     slots: tuple[Slot, ...]
     cut: int | None
+
+    @property
+    def length(self) -> int:
+        """The words that it usually makes."""
+        return self.text.count(" ") + 1 + round(sum(slot.more for slot in self.slots))
 
 
 @dataclass(frozen=True)

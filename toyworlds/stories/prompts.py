@@ -23,13 +23,14 @@ from dataclasses import dataclass
 
 from toyworlds.core.seeds import Stream, below
 from toyworlds.core.validate import choice, integer
-from toyworlds.stories.draws import Draws, Hero
+from toyworlds.stories.draws import SENTENCES, WORDS_PER_STORY, Draws, Hero
 from toyworlds.stories.fill import forms
 from toyworlds.stories.lexicon import (
     COLORS,
     DAYS,
     EATEN,
     GEAR,
+    GOODS,
     HOMES,
     KIND_LIST,
     NAMES,
@@ -45,16 +46,19 @@ from toyworlds.stories.teller import Teller
 from toyworlds.stories.world import Stories
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "factual": ("ask_color", "custom", "ask_day", "gear_chat", "eats", "den"),
+    "factual": ("ask_color", "custom", "ask_day", "gear_chat", "eats", "den", "deals"),
     "logical": ("ask_holder", "ask_where", "ask_tomorrow", "ask_most"),
     "consistency": ("ask_name", "beside_bed", "ask_person", "ask_owner", "home_is", "ask_home"),
 }
 """The questions of each kind, by the event that asks them."""
-NARRATED = ("custom", "gear_chat", "eats", "den", "beside_bed", "home_is", "ask_most")
+QUESTIONS_IN_ALL = tuple(question for questions in KINDS.values() for question in questions)
+NARRATED = ("custom", "gear_chat", "eats", "den", "deals", "beside_bed", "home_is", "ask_most")
 """Questions that need nobody at home to ask them."""
-WORDS_PER_PROMPT, FLAGS = 64, 16
-"""Random words set aside for a prompt; those from 1 to FLAGS decide what is in the dialect."""
+WORDS_PER_PROMPT = 1 + SENTENCES + WORDS_PER_STORY
+"""Random words set aside for a prompt: where it is cut, what is in the dialect, and all other choices."""
 NOBODY = Hero(0, 0, 0, 0.0)
+FEWEST_CANDIDATES, FURTHEST = 3, 150
+"""A prompt has so many candidates; a lower bound on the distance goes up to so many words."""
 FIRST_CUT = 4
 """A prompt's story has at least so many sentences."""
 
@@ -111,7 +115,7 @@ def prompts(
     choice("kind", kind, KINDS)
     choice("split", split, world.splits())
     integer("count", count, 0)
-    integer("distance", distance[1], integer("distance", distance[0], 0))
+    integer("distance", distance[1], integer("distance", distance[0], 0, FURTHEST))
     found: list[Prompt] = []
     questions = KINDS[kind]
     waiting = [_stream(world, seed, split, Wanted(question, kind)) for question in questions]
@@ -121,14 +125,15 @@ def prompts(
 
 
 def _stream(world: Stories, seed: int, split: str, wanted: Wanted) -> Iterator[Prompt]:
-    """Every prompt of one question, story after story."""
+    """Every prompt of one question; no story is used by two questions."""
     stream = Stream(seed, world.name, "prompt", wanted.question, split)
-    for story in itertools.count():
+    number = QUESTIONS_IN_ALL.index(wanted.question)
+    for story in itertools.count(number, len(QUESTIONS_IN_ALL)):
         words = stream.words(story * WORDS_PER_PROMPT, WORDS_PER_PROMPT)
         length = len(world.tell(seed, split, story, 1)[0].texts)
         cut = FIRST_CUT + int(below(words[:1], max(length - FIRST_CUT, 1))[0])
         teller = world.tell(seed, split, story, 1, limit=cut)[0]
-        teller.draws = Draws(words[FLAGS:].tolist(), NOBODY, world.dialect, words[1:FLAGS].tolist())
+        teller.draws = Draws(words[1 + SENTENCES :].tolist(), NOBODY, world.dialect, words[1 : 1 + SENTENCES].tolist())
         prompt = make_prompt(teller, wanted, story)
         if prompt is not None:
             yield prompt
@@ -144,7 +149,7 @@ def make_prompt(t: Teller, wanted: Wanted, story: int) -> Prompt | None:
     sentences, steps = stated(t, question, roles)
     asked, answer = t.ask(question, **roles)
     candidates = _candidates(t, question)
-    if answer not in candidates or len(candidates) < 2:
+    if answer not in candidates or len(candidates) < FEWEST_CANDIDATES:
         return None
     text = "".join(t.texts) + asked
     span = _span(t, sentences[-1]) if sentences else (0, 0)
@@ -177,6 +182,10 @@ def _answered(t: Teller, wanted: Wanted, c: int) -> dict[str, int] | None:
         return {"a": 0, **next(iter(found.values()))} if found else None
     if question == "ask_most":
         return most(t)
+    if question == "deals":
+        adults = [who for who, kind in enumerate(t.kind) if KIND_LIST[kind].goods]
+        c = t.which("c", adults) if adults else -1
+        return {"c": c, "x": GOODS.number[KIND_LIST[t.kind[c]].goods]} if adults else None
     hero_is_animal = KIND_LIST[t.kind[0]].group == "animal"
     return common_fact(t, question) if hero_is_animal or question not in ("den", "eats") else None
 
@@ -184,7 +193,7 @@ def _answered(t: Teller, wanted: Wanted, c: int) -> dict[str, int] | None:
 def _candidates(t: Teller, question: str) -> tuple[str, ...]:
     """Every answer of the same sort, in the language of the question."""
     spoken = t.flag()
-    tables: dict[str, Table] = {"ask_color": COLORS, "gear_chat": GEAR, "den": HOMES, "eats": EATEN}
+    tables: dict[str, Table] = {"ask_color": COLORS, "gear_chat": GEAR, "den": HOMES, "eats": EATEN, "deals": GOODS}
     tables |= {"ask_day": DAYS, "ask_tomorrow": DAYS}
     if question in tables:
         return forms(tables[question], "", spoken, False)

@@ -81,8 +81,8 @@ def tomorrow(t: Teller, c: int, a: int) -> Answers:
 
 def keeps(t: Teller, c: int, a: int) -> Answers:
     """Which thing of the hero's own does the hero still have? Asked when there is one only."""
-    own = [o for o in treasures(t) if t.row[state.OWNER + o] == a == t.holder(o)]
-    return {own[0]: {"o": own[0]}} if len(own) == 1 else {}
+    own = [o for o in range(len(t.noun)) if t.row[state.OWNER + o] == a == t.holder(o)]
+    return {own[0]: {"o": own[0]}} if len(own) == 1 and own[0] in treasures(t) else {}
 
 
 QUESTIONS: dict[str, tuple[str, Callable[[Teller, int, int], Answers]]] = {

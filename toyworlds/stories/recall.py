@@ -10,7 +10,7 @@ from __future__ import annotations
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import integer
 from toyworlds.stories import state
-from toyworlds.stories.draws import Draws
+from toyworlds.stories.draws import SLOTS, Draws
 from toyworlds.stories.hero import heroes
 from toyworlds.stories.lexicon import ACT_POOLS, KIND_OF_PLACE
 from toyworlds.stories.plots.common import DAYTIME, OUTDOORS
@@ -19,7 +19,9 @@ from toyworlds.stories.questions import common_fact
 from toyworlds.stories.teller import Teller, whole
 from toyworlds.stories.world import OBJECTS, Stories
 
-WORDS_PER_PROMPT = 2048
+PLAN, SENTENCES = 1024, 256
+WORDS_PER_PROMPT = PLAN + SLOTS * SENTENCES + SENTENCES
+"""Random words set aside for a prompt: its plan, the slots of its sentences, and which are in the dialect."""
 QUESTION = 25
 """About so many words lead from the filling to the answer."""
 LONGEST = 1500
@@ -41,8 +43,7 @@ def recall_prompts(
     found = []
     for number, hero in enumerate(heroes(seed, f"{world.name} recall {facts} {distance}", split, 0, count)):
         words = stream.words(number * WORDS_PER_PROMPT, WORDS_PER_PROMPT).tolist()
-        half = WORDS_PER_PROMPT // 2
-        teller = Teller(Draws(words[:half], hero, world.dialect, words[half:]))
+        teller = Teller(Draws(words[:-SENTENCES], hero, world.dialect, words[-SENTENCES:], PLAN))
         found.append(_told(teller, facts, distance, number))
     return found
 
@@ -56,7 +57,7 @@ def _told(t: Teller, facts: int, distance: int, number: int) -> Prompt:
     for fact in range(facts):
         t.say("has_also" if fact else "has", a=0, o=t.own("o", color=True))
         ends.append(t.words)
-    asked = t.draws.below(facts, 0)
+    asked = t.which("o", range(facts))
     t.paragraph()
     place = t.spot("p", *OUTDOORS)
     t.say("day", a=0, p=place, y=t.pick("y", whole("day")), z=t.pick("z", DAYTIME))

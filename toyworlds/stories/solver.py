@@ -13,8 +13,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from toyworlds.stories.lexicon import DAYS, EATEN, GEAR, GEAR_WORDS, HOMES, KIND_LIST, NEED_PLACES
-from toyworlds.stories.parse import Sentence, Story
+from toyworlds.stories.lexicon import (
+    COLORS,
+    DAYS,
+    EATEN,
+    GEAR,
+    GEAR_WORDS,
+    GOODS,
+    HOMES,
+    KIND_LIST,
+    NAMES,
+    NEED_PLACES,
+    NOUNS,
+    PLACES,
+    Table,
+)
+from toyworlds.stories.parse import Sentence, Story, parse_prompt
 from toyworlds.stories.words import pairs
 
 GOT = """
@@ -172,6 +186,24 @@ def most(story: Story, before: int) -> Found:
     return Found(first.pop(), tuple(place for _, _, place in reversed(above)))
 
 
+def answer(text: str) -> tuple[str, tuple[int, ...]]:
+    """Answer a prompt from its text: the word, and the numbers of the sentences that it rests on."""
+    story, question = parse_prompt(text)
+    found = solve(story, question, len(story.sentences))
+    return word(story, question, found.answer), found.sentences
+
+
+def word(story: Story, question: Sentence, number: int) -> str:
+    """The word for an answer, in the language of the question."""
+    event = question.event.name
+    table, form = TABLES.get(event, (PLACES, "noun"))
+    if table is NAMES:
+        number = story.name[number]
+    elif table is NOUNS:
+        number = story.noun[number]
+    return (table.dialect if question.spoken else table.forms)[form][number]
+
+
 def solve(story: Story, question: Sentence, before: int) -> Found:
     """Answer `question`, asked after the first `before` sentences; the answer is the number of an entity or entry."""
     event, roles = question.event.name, question.roles
@@ -211,6 +243,8 @@ def _common(story: Story, question: Sentence) -> int:
         return NEED_PLACES[roles["x"]][spoken]
     if event == "gear_chat":
         return GEAR.number[GEAR_WORDS[roles["x"]][spoken]]
+    if event == "deals":
+        return GOODS.number[KIND_LIST[question.entered["c.kind"]].goods]
     kind = KIND_LIST[story.kind[roles["a" if event != "likes_food" else "b"]]]
     if event == "den":
         return HOMES.number[kind.home[spoken]]
@@ -228,3 +262,16 @@ ABOUT: dict[str, tuple[str, Callable[[Story, int, int], Found]]] = {
     "beside_bed": ("a", _kept),
 }
 """Questions about one entity: its role, and the function that answers."""
+TABLES: dict[str, tuple[Table, str]] = {
+    "ask_color": (COLORS, ""),
+    "ask_day": (DAYS, ""),
+    "ask_tomorrow": (DAYS, ""),
+    "gear_chat": (GEAR, ""),
+    "den": (HOMES, ""),
+    "eats": (EATEN, ""),
+    "likes_food": (EATEN, ""),
+    "deals": (GOODS, ""),
+    "beside_bed": (NOUNS, ""),
+    **dict.fromkeys(("ask_holder", "ask_owner", "ask_name", "ask_most"), (NAMES, "")),
+}
+"""The table that a question's answer comes from, and its form; those not listed ask for a place."""

@@ -36,11 +36,12 @@ COLOR_POOL = Pool(tuple(range(len(COLORS))))
 
 @dataclass(frozen=True)
 class Script:
-    """An event made ready to be told: its texts and fillers in (base, dialect), what it changes."""
+    """An event made ready to be told: texts and fillers in (base, dialect), what it changes, their usual lengths."""
 
     event: Event
     told: tuple[tuple[Told, ...], tuple[Told, ...]]
     changes: list[state.Change]
+    lengths: tuple[int, ...]
 
 
 @lru_cache(maxsize=1)
@@ -57,7 +58,8 @@ def _script(event: Event) -> Script:
         )
         for spoken, templates in enumerate(event.templates)
     )
-    return Script(event, (base, dialect), [one for effect in event.effects for one in state.changes(effect)])
+    changes = [one for effect in event.effects for one in state.changes(effect)]
+    return Script(event, (base, dialect), changes, tuple(template.length for template in event.templates[0]))
 
 
 class StopTellingError(Exception):
@@ -66,7 +68,11 @@ class StopTellingError(Exception):
 
 @dataclass
 class Teller:
-    """A story while it is told: its entities, its state, its sentences, and what the plots remember."""
+    """A story while it is told: its entities, its state, its sentences, and what the plots remember.
+
+    `words` counts the words told; `length` counts what the chosen templates usually have in the base language, so that
+    plots which look at it go on alike in both languages.
+    """
 
     draws: Choices
     limit: int = 1 << 30
@@ -86,6 +92,7 @@ class Teller:
     nats: list[float] = field(default_factory=list)
     roles: list[Mapping[str, int]] = field(default_factory=list)
     words: int = 0
+    length: int = 0
 
     friend: int = -1
     side: list[int] = field(default_factory=list)
@@ -97,7 +104,7 @@ class Teller:
     clear: list[int] = field(default_factory=lambda: [-1, -1])
     clear_object: int = -1
     alone: tuple[bool, bool] = (True, True)
-    told: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    told: dict[str, list[int]] = field(default_factory=dict)
     barred: tuple[str | None, ...] = ()
     due: str | None = None
     decided: int | None = None
@@ -109,7 +116,7 @@ class Teller:
             raise RuntimeError(f"event {name}: the choice made before it would not show in the text")
         script, flag = scripts()[name], self.flag()
         event, options = script.event, script.told[flag]
-        told = self.told.setdefault((name, flag), [])
+        told = self.told.setdefault(name, [])
         if len(told) == len(options):
             told.clear()
         chosen = self.draws.template(len(options), told)
@@ -117,6 +124,7 @@ class Teller:
         self._begin(here)
         text, fillers = options[chosen]
         self._add(text % tuple([fill(self, roles) for fill in fillers]))
+        self.length += script.lengths[chosen]
         state.change(self.row, roles, script.changes)
         self.rows.append(tuple(self.row))
         self.events.append(event.number)

@@ -27,10 +27,6 @@ from toyworlds.world import WORLDS, Column
 if TYPE_CHECKING:
     from toyworlds.stories.teller import Teller
 
-WORDS_PER_STORY = 256
-"""Random words set aside for one story; the longest of a million stories uses fewer than 200."""
-FLAGS_PER_STORY = 64
-"""Random words that decide which sentences of a story are in the dialect."""
 CHARACTERS, OBJECTS = 6, 8
 OF_CHARACTER = {
     "place": ("int16", "where each character is"),
@@ -102,7 +98,7 @@ class Stories:
 
         With `limit` each stops after that many sentences.
         """
-        from toyworlds.stories.draws import Draws
+        from toyworlds.stories.draws import SENTENCES, WORDS_PER_STORY, Draws
         from toyworlds.stories.hero import heroes
         from toyworlds.stories.story import tell
         from toyworlds.stories.teller import StopTellingError, Teller
@@ -114,10 +110,10 @@ class Stories:
         words = Stream(seed, self.name, split, "choices").words(start * size, count * size)
         flags = np.zeros(0, np.uint64)
         if self.dialect > 0.0:
-            flags = Stream(seed, self.name, split, "dialect").words(start * FLAGS_PER_STORY, count * FLAGS_PER_STORY)
+            flags = Stream(seed, self.name, split, "dialect").words(start * SENTENCES, count * SENTENCES)
         told = []
         for row, hero in enumerate(heroes(seed, self.name, split, start, count)):
-            spoken = flags[row * FLAGS_PER_STORY : (row + 1) * FLAGS_PER_STORY].tolist()
+            spoken = flags[row * SENTENCES : (row + 1) * SENTENCES].tolist()
             teller = Teller(Draws(words[row * size : (row + 1) * size].tolist(), hero, self.dialect, spoken))
             teller.limit = teller.limit if limit is None else limit
             with contextlib.suppress(StopTellingError):

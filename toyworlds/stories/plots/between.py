@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toyworlds.stories import state
-from toyworlds.stories.lexicon import ACT_POOLS, KIND_OF_PLACE, PLACE_POOLS
+from toyworlds.stories.lexicon import ACT_POOLS, GOODS, KIND_LIST, KIND_OF_PLACE, PLACE_POOLS
 from toyworlds.stories.questions import common_fact
 from toyworlds.stories.teller import Teller, whole
 
@@ -83,6 +83,12 @@ Where did {a} go when {a.he} was {x}? {a.he} went to the |{r.noun}.
 Everyone who is {x} goes to the |{r.noun}, and so did {a}.
 Being {x}, {a} longed for the |{r.noun}.
 
+[deals c x:goods]
+Like every {c.kind}, {c} knew all about |{x}.
+{c} was {c.a} and dealt in |{x}.
+As {c.a}, {c} was proud of {c.his!} |{x}.
+You can always ask {c.a} for |{x}, and {c} was no exception.
+
 [gear_chat a x:weather y:gear]
 "When there is {x}, I need my |{y}," {a} said.
 In {x}, {a} always wanted {a.his!} |{y}.
@@ -95,7 +101,7 @@ What does one need in {x}? {a} knew the answer, the |{y}.
 def pause(t: Teller) -> None:
     """Perhaps a few sentences that do not touch the plot; fewer as the story grows long."""
     for _ in range(2):
-        if t.words > 200 or not _one(t):
+        if t.length > 200 or not _one(t):
             break
 
 
@@ -114,6 +120,12 @@ def _one(t: Teller) -> bool:
     if event is not None:
         _tell(t, event)
     return event is not None
+
+
+def trade(t: Teller, c: int) -> None:
+    """Perhaps a common fact about a grown-up's trade."""
+    if t.branch(("deals", 1), (None, 3)):
+        t.say("deals", c=c, x=GOODS.number[KIND_LIST[t.kind[c]].goods])
 
 
 def together(t: Teller) -> bool:

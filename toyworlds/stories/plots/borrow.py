@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toyworlds.stories.plots.between import pause
+from toyworlds.stories.plots.between import pause, trade
 from toyworlds.stories.plots.common import OUTDOORS, outing
 from toyworlds.stories.teller import Teller, whole
 
@@ -117,6 +117,7 @@ def borrow(t: Teller) -> None:
     pause(t)
     c = t.person("c", ("adult", 1))
     t.say("asks_first", a=a, c=c, o=tool)
+    trade(t, c)
     d = t.person("d", ("adult", 1))
     r = t.spot("r", *OUTDOORS)
     t.say("lent_on", c=c, d=d, o=tool, r=r)

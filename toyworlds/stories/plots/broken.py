@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toyworlds.stories.lexicon import ACT_POOLS, KIND_OF_PLACE
-from toyworlds.stories.plots.between import pause
+from toyworlds.stories.plots.between import pause, trade
 from toyworlds.stories.plots.common import COMPANIONS, OUTDOORS, outing
 from toyworlds.stories.teller import Teller
 
@@ -179,6 +179,7 @@ def _mend(t: Teller, b: int, o: int) -> None:
     if t.branch(("mender", 1), ("mend_self", 1)) == "mender":
         c = t.person("c", ("adult", 1))
         t.say("mender", c=c, a=0, b=b, o=o, q=(q := t.thing("q", "mend", color=False)))
+        trade(t, c)
         t.say("gives_to_mend", a=0, c=c, o=o)
         t.say("mends", c=c, o=o, q=q)
         t.say("returned", c=c, b=b, o=o)

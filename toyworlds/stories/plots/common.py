@@ -15,7 +15,7 @@ When {y} {z} came, {@fine} and {@bright}, {a} {a.went} <{p.to}>.
     {z} {p.to} {a.he} {a.went}.
 {y} {z} was {@fine}, so {a} {a.went} <{p.to}>.
 One {y} {z}, when {@sky}, {a} {a.went} <{p.to}>.
-One {y} {z}, {a} could not sit still and {a.went} <{p.to}>.
+One {y} {z}, {a} could not sit still, so {a.he!} {a.went} <{p.to}>.
 The {z} was {@fine}. It was {y}, and {a} {a.went} <{p.to}>.
 It all began on {@fine.a} {y} {z}, when {a} {a.went} <{p.to}>.
 "What a {@fine} {z} for {y.a}!" said {a.n}, and off {a.he!} {a.went} <{p.to}>.

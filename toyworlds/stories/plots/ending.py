@@ -187,7 +187,7 @@ SHORT, LONG = 95, 350
 
 def end_story(t: Teller) -> None:
     """Tell the end; longer when the story has been short."""
-    if t.words < 290:
+    if t.length < 290:
         t.paragraph()
         _part(t)
         _home(t)
@@ -236,7 +236,7 @@ def _home(t: Teller) -> None:
     if len(t.noun) < OBJECTS and t.branch(("supper", 1), (None, 3)):
         t.say("supper", c=c, a=0, o=t.thing("o", "dish", "bake", color=False))
     for _ in range(3):
-        if t.words > 320 or not ask(t, c, 0):
+        if t.length > 320 or not ask(t, c, 0):
             break
 
 
@@ -263,6 +263,6 @@ def _last(t: Teller) -> None:
 
 def _wanted(t: Teller, *options: Option) -> str | None:
     """Choose a last sentence; always one in a short story, none in a long one."""
-    if t.words > LONG:
+    if t.length > LONG:
         return None
-    return t.branch(*[option for option in options if t.words > SHORT or option[0] is not None])
+    return t.branch(*[option for option in options if t.length > SHORT or option[0] is not None])

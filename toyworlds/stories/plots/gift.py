@@ -128,7 +128,7 @@ def gift(t: Teller) -> None:
     o = t.thing("o", "keepsake")
     t.say("has_spare", a=a, o=o)
     o = _swap(t, o)
-    if t.words < 190 and t.branch(("not_yet", 1), (None, 1)):
+    if t.length < 190 and t.branch(("not_yet", 1), (None, 1)):
         t.say("not_yet", a=a, q=o)
         o = _swap(t, o)
     t.say("just_right", a=a, q=o)

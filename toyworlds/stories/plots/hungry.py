@@ -47,7 +47,7 @@ What does {b.a} like best? {b} liked |{x}.
 {a} ran {r.to} and asked for {x}.
 {a} {a.went} {r.to}, where one can always find {x}.
 "Wait here," said {a}, and {a.went} {r.to} to get {x}.
-There was {x} to be had {r.in}, so {a} {a.went} there.
+One could always find {x} {r.in}, so {a} {a.went} there.
 "I know where to get {x}," said {a}, and {a.went} {r.to}.
 
 [kind_grownup c a x:eaten] new c; join c a
@@ -55,14 +55,14 @@ There was {x} to be had {r.in}, so {a} {a.went} there.
 "You may have all the {x} you can carry, {a}," said {c.n} the {c.kind}.
 "What do you want {x} for?" asked {c.n} the {c.kind}. When {a} told the story, {c} gave {a.him!} a whole bag.
 {c.n} the {c.kind} saw {a} looking at {x} and asked, "Is it for somebody hungry?" Then {c.he!} filled a bag.
-"For a good deed, {x} costs nothing," {c.n} the {c.kind} told {a}.
+"For a good deed, you may have {x} for nothing," {c.n} the {c.kind} told {a}.
 
 [feeds a b x:eaten] join a b; mood b thankful
 {a} hurried back and gave {x} to {b}, who ate every bit.
 When {a} came back with {x}, {b} jumped up and down.
 {b} ate {x} until there was nothing left, and {a} watched happily.
-"Here is {x} for you, {b.n}," said {a}.
-{a} laid {x} in front of {b}. It was gone in a minute.
+"I have brought you {x}, {b.n}," said {a}.
+{a} laid {x} in front of {b}, and in a minute nothing was left.
 {b} had never tasted such good {x}, and {a} had never seen anyone eat so fast.
 
 [fed b a] mood b happy; mood a happy
@@ -133,7 +133,7 @@ def hungry(t: Teller) -> None:
     t.say("fed", b=b, a=a)
     if t.branch(("invites", 1), (None, 1)):
         t.say("invites", b=b, a=a, x=HOMES.number[kind.home[t.flag()]])
-    if t.words < 230 and t.branch(("later", 2), (None, 1)):
+    if t.length < 230 and t.branch(("later", 2), (None, 1)):
         t.paragraph()
         t.say("later", a=a, b=b, y=t.pick("y", whole("day")))
         t.say("trouble", a=a, o=t.thing("o", "shine", "wear", "toy"))

@@ -109,7 +109,7 @@ def hunt(t: Teller) -> None:
     pause(t)
     r = t.spot("r", *OUTDOORS)
     t.say("note", a=a, b=b, p=p, r=r)
-    while t.words < 220 and t.branch(("both_arrive", 1), (None, 1)):
+    while t.length < 220 and t.branch(("both_arrive", 1), (None, 1)):
         t.say("both_arrive", a=a, b=b, r=r)
         p, r = r, t.spot("r", *OUTDOORS)
         t.say("note", a=a, b=b, p=p, r=r)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toyworlds.stories.plots.between import pause
+from toyworlds.stories.plots.between import pause, trade
 from toyworlds.stories.plots.common import OUTDOORS
 from toyworlds.stories.teller import Teller, whole
 
@@ -133,6 +133,7 @@ def learn(t: Teller) -> None:
     if t.branch(("teacher", 1), ("teacher_kin", 1)) == "teacher":
         c = t.person("c", ("adult", 1))
         t.say("teacher", c=c, a=a, x=x)
+        trade(t, c)
     else:
         c = t.person("c", ("kin", 1))
         t.say("teacher_kin", c=c, a=a, x=x)
@@ -142,7 +143,7 @@ def learn(t: Teller) -> None:
         t.say("gets_aid", c=c, a=a, o=(o := t.thing("o", "shine", "wear")))
     t.paragraph()
     y = (y + 1) % 7
-    while t.words < 250 and t.branch(("next_day", 1), ("succeeds", 1)) == "next_day":
+    while t.length < 250 and t.branch(("next_day", 1), ("succeeds", 1)) == "next_day":
         t.say("next_day", a=a, x=x, y=y)
         y = (y + 1) % 7
     t.say("succeeds", a=a, x=x, y=y)

@@ -163,7 +163,7 @@ def lost(t: Teller) -> None:
 def _search(t: Teller, b: int, o: int, p: int) -> None:
     """Look in one place after the other until the object is found."""
     t.say("search", a=0, b=b, o=o, p=p)
-    while t.words < 210 and t.branch(("search_on", 1), (None, 1)):
+    while t.length < 210 and t.branch(("search_on", 1), (None, 1)):
         t.say("search_on", a=0, b=b, o=o, r=t.spot("r", *OUTDOORS))
     if t.branch(("asks_stranger", 1), (None, 1)):
         c = t.person("c", *COMPANIONS, ("adult", 5))

@@ -125,7 +125,7 @@ def missing(t: Teller) -> None:
     t.say("looks_in", a=a, b=b, r=t.spot("r", *OUTDOORS), c=c)
     if o is not None and t.branch(("hands_light", 2), (None, 1)):
         t.say("hands_light", b=b, a=a, o=o)
-    if t.words < 250 and t.branch(("looks_in", 1), (None, 1)):
+    if t.length < 250 and t.branch(("looks_in", 1), (None, 1)):
         t.say("looks_in", a=a, b=b, r=t.spot("r", *OUTDOORS), c=c)
     if t.branch(("finds_sign", 1), (None, 1)):
         t.say("finds_sign", a=a, b=b, x=t.pick("x", whole("material")))

@@ -74,7 +74,7 @@ Just then {c.n} the {c.kind} walked by and saw {a.n} and {b.n} quarreling.
 {c} held out a {c.hand}, and {b} gave {c.him!} {o}.
 "Give {o.the} to me for a moment," said {c}, and {b} did.
 {b} hung {b.his!} head and handed {o} to {c}.
-{c} did not say a word. {c.he!} only looked at {b}, until {b} gave {c.him!} {o.the}.
+{c} waited. {c.he!} only looked at {b}, until {b} gave {c.him!} {o.the}.
 {b} did not want to, but {b.he!} gave <{o}> to {c}.
 
 [advice c o]

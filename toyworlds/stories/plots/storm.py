@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toyworlds.stories.lexicon import GEAR, GEAR_WORDS, Pool
-from toyworlds.stories.plots.between import pause
+from toyworlds.stories.plots.between import pause, trade
 from toyworlds.stories.plots.common import company, outing
 from toyworlds.stories.teller import Teller
 
@@ -126,6 +126,7 @@ def storm(t: Teller) -> None:
     t.say("leaves_behind", a=a, o=o, p=p)
     c = t.person("c", ("adult", 1))
     t.say("lives_here", c=c, a=a, b=b)
+    trade(t, c)
     t.say("warm_drink", c=c, a=a, b=b)
     t.paragraph()
     t.say("clears", a=a, b=b)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toyworlds.stories.plots.between import pause
+from toyworlds.stories.plots.between import pause, trade
 from toyworlds.stories.plots.common import company, outing
 from toyworlds.stories.teller import Teller
 
@@ -136,6 +136,7 @@ def stuck(t: Teller) -> None:
     c = t.person("c", ("adult", 1))
     q = t.thing("q", "reach", color=False)
     t.say("helper_comes", c=c, a=a, o=o, q=q)
+    trade(t, c)
     t.say("asks_tool", a=a, c=c, q=q)
     if t.branch(("uses_tool", 1), ("lends_tool", 1)) == "uses_tool":
         t.say("uses_tool", c=c, o=o, q=q)

@@ -69,7 +69,7 @@ baker: bread; gardener: roses; farmer: potatoes; teacher: lessons; tailor: jacke
 blacksmith: horseshoes; fisherman: mackerel; shepherd: wool; miller: flour; cobbler: shoes; painter: portraits
 librarian: stories; sailor: anchors; weaver: cloth; potter: pots; beekeeper: wax; clockmaker: clocks
 musician: songs; doctor: medicine; nurse: bandages; grocer: vegetables; butcher: sausages; florist: bouquets
-jeweler: rings; plumber: pipes; mason: bricks; hunter: tracks; toymaker: dolls; cook: soup; barber: combs
+jeweler: rings; plumber: pipes; mason: bricks; hunter: furs; toymaker: dolls; cook: soup; barber: combs
 ferryman: ferries; postman: letters; lamplighter: lamps; woodcutter: firewood; basketmaker: baskets; hatter: hats
 glassblower: bottles; printer: newspapers; beachcomber: shells; peddler: buttons; dairymaid: yogurt; chemist: pills
 juggler: tricks; magician: spells; puppeteer: puppets; storyteller: tales; locksmith: locks; saddler: saddles

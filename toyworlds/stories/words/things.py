@@ -1,7 +1,7 @@
 """Objects by what can be done with them, their colors, and the adjectives that fit any of them."""
 
 THINGS = """
-roll: ball marble hoop wheel barrel skittle top globe
+roll: ball marble hoop wheel skittle top globe
 fly: kite balloon glider pinwheel frisbee flag streamer banner shuttlecock
 float: boat raft sailboat canoe steamboat tugboat submarine rowboat ferry dinghy
 toy: doll teddy puppet truck train robot rattle puzzle rocket wagon scooter sled jigsaw dollhouse trolley bulldozer

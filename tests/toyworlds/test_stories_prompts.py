@@ -1,0 +1,146 @@
+"""Prompts and the solver that answers them from the text."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from toyworlds import Stories
+from toyworlds.core.validate import DataError, InputError
+from toyworlds.stories import solver
+from toyworlds.stories.parse import parse, parse_prompt
+from toyworlds.stories.prompts import KINDS, Prompt, prompts
+from toyworlds.stories.recall import recall_prompts
+
+STORY = (
+    "Once there was a brave girl called Lily. She had a friend, a boy named Tom. Lily had a shiny red kite.\n"
+    "One sunny Monday morning, Lily walked to the park. Tom was already there, and Lily waved. "
+    "Lily handed the red kite to Tom to look after. He waved and walked to the mill.\n"
+    "When Lily came home, Mom was waiting at the gate."
+)
+ANSWER_ROLE = {
+    "ask_holder": "d", "ask_owner": "d", "ask_where": "p", "ask_person": "p", "ask_home": "p", "home_is": "r",
+    "ask_day": "y", "ask_tomorrow": "y", "ask_most": "d", "ask_name": "d", "beside_bed": "o", "custom": "r",
+    "need_now": "r", "gear_chat": "y", "den": "x", "eats": "x", "likes_food": "x", "deals": "x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "sentences"),
+    [
+        ('"What color is the kite?" asked Mom. "It is', "red", (2,)),
+        ('"Who has the kite now?" asked Mom. "It is with', "Tom", (5,)),
+        ('"Where is the kite now?" asked Mom. "It is over at the', "mill", (5, 6)),
+        ('"Where is Tom now?" asked Mom. "Over at the', "mill", (6,)),
+        ('"What day is it today?" asked Mom. "It is', "Monday", (3,)),
+        ('"What day will it be tomorrow?" asked Mom. "Tomorrow is', "Tuesday", (3,)),
+        ("Whenever Lily was tired, she went to the", "bedroom", ()),
+        ("In rain, Lily always wanted her", "umbrella", ()),
+    ],
+)
+def test_answers_worked_by_hand(question: str, answer: str, sentences: tuple[int, ...]) -> None:
+    assert solver.answer(f"{STORY}\n{question}") == (answer, sentences)
+
+
+def test_the_solver_says_when_the_story_does_not_tell() -> None:
+    with pytest.raises(solver.NoAnswer):
+        solver.answer(f"{STORY.replace('One sunny Monday morning, Lily walked', 'So Lily walked')}\n"
+               '"What day is it today?" asked Mom. "It is')  # fmt: skip
+    with pytest.raises(DataError, match="0 readings"):
+        parse_prompt(f"{STORY}\nHow old is Lily? She is")
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("dial", [0.0, 0.5])
+def test_the_solver_agrees_with_every_prompt(kind: str, dial: float) -> None:
+    found = prompts(Stories(dialect=dial), 7, kind, 5 * len(KINDS[kind]))
+    assert Counter(prompt.question for prompt in found) == dict.fromkeys(KINDS[kind], 5)
+    for prompt in found:
+        word, sentences = solver.answer(prompt.text)
+        assert word == prompt.answer, prompt.text
+        assert not prompt.sentences or prompt.question == "ask_color" or prompt.sentences[-1] in sentences
+        well_formed(prompt)
+
+
+def well_formed(prompt: Prompt) -> None:
+    assert prompt.answer in prompt.candidates
+    assert len(set(prompt.candidates)) == len(prompt.candidates) >= 3
+    assert all(" " not in candidate for candidate in prompt.candidates)
+    assert prompt.chance == 1 / len(prompt.candidates)
+    assert prompt.text == prompt.text.rstrip()
+    assert prompt.text[-1].isalpha()
+    if prompt.sentences:
+        start, end = prompt.span
+        story = parse(prompt.text.rpartition("\n")[0])
+        assert prompt.sentences[-1] < len(story.sentences)
+        assert prompt.distance == len(prompt.text[end:].split())
+        assert prompt.text[start:end][-1] in '.!?"'
+        assert prompt.text[start] != " "
+
+
+def test_logical_prompts_need_steps_and_their_answer_is_not_in_the_last_statement_alone() -> None:
+    found = prompts(Stories(), 8, "logical", 40)
+    assert all(prompt.steps >= 1 for prompt in found)
+    where = [prompt for prompt in found if prompt.question == "ask_where" and prompt.steps == 2]
+    assert where
+    assert all(len(prompt.sentences) == 2 for prompt in where)
+
+
+def test_prompts_are_a_function_of_their_arguments_and_fewer_are_the_first_of_more() -> None:
+    some, more = prompts(Stories(), 3, "consistency", 8), prompts(Stories(), 3, "consistency", 12)
+    assert more[:8] == some
+    assert prompts(Stories(), 4, "consistency", 8) != some
+
+
+def test_distance_is_kept_within_its_bounds() -> None:
+    for low, high in ((0, 40), (120, 400)):
+        found = prompts(Stories(), 5, "logical", 8, distance=(low, high))
+        assert all(low <= prompt.distance <= high for prompt in found)
+
+
+@pytest.mark.parametrize(("facts", "distance"), [(1, 50), (3, 120), (8, 300)])
+def test_recall_states_so_many_facts_and_asks_so_much_later(facts: int, distance: int) -> None:
+    found = recall_prompts(Stories(), 6, 12, facts=facts, distance=distance)
+    for prompt in found:
+        assert solver.answer(prompt.text)[0] == prompt.answer
+        story, _ = parse_prompt(prompt.text)
+        assert len(story.noun) == facts == prompt.facts
+        assert len(set(story.color)) == facts
+        assert abs(prompt.distance - distance) <= 35
+        well_formed(prompt)
+    assert len({prompt.sentences[-1] for prompt in found}) > (facts > 1)
+
+
+def test_arguments_are_checked() -> None:
+    with pytest.raises(InputError, match="kind: expected one of factual, logical, consistency"):
+        prompts(Stories(), 0, "logic", 1)
+    with pytest.raises(InputError, match="facts: expected a whole number from 1 to 8"):
+        recall_prompts(Stories(), 0, 1, facts=9)
+    with pytest.raises(InputError, match="distance"):
+        prompts(Stories(), 0, "logical", 1, distance=(50, 20))
+
+
+def questions_hold(dial: float, count: int) -> Counter[str]:
+    """Check every question that the stories themselves ask and answer."""
+    asked: Counter[str] = Counter()
+    for teller in Stories(dialect=dial).tell(21, "train", 0, count):
+        story = parse("".join(teller.texts))
+        for place, sentence in enumerate(story.sentences):
+            event = sentence.event.name
+            if event in ANSWER_ROLE:
+                asked[event] += 1
+                assert solver.solve(story, sentence, place).answer == sentence.roles[ANSWER_ROLE[event]], teller.texts[
+                    place
+                ]
+    return asked
+
+
+def test_questions_within_stories_are_answered_truly() -> None:
+    assert set(questions_hold(0.0, 250)) == set(ANSWER_ROLE)
+    questions_hold(0.6, 60)
+
+
+@pytest.mark.slow
+def test_questions_within_many_stories_are_answered_truly() -> None:
+    assert min(questions_hold(0.0, 5000).values()) > 20
