@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 QUALITY_CAPTION = (
     "Loss with the store minus loss with every pair (left) and share of the exact retrieval weights that the store "
-    "keeps (right; mean of both blocks), against what the store spends: pairs held (solid), mean number of pairs "
-    "looked at (dashed), random features (dotted). Bands: 95 % intervals over problems, paired."
+    "keeps (right; mean over blocks; the capacity policies lie on one another), against what the store spends: pairs "
+    "held (solid), mean number of pairs looked at (dashed), random features (dotted). Bands: 95 % intervals over "
+    "problems, paired."
 )
 COST_CAPTION = (
     "Time of one step, a pair stored and a query asked in 8 memories of width 16 on one thread (left), and bytes of "
@@ -30,6 +31,13 @@ STYLES = {
     "hash": ("hash, 8 tables", "--", 1),
     "features, damped": ("features, damped", ":", 5),
     "features, FAVOR+": ("features, FAVOR+", ":", 6),
+}
+COST_COLOURS = {
+    "exact": "black",
+    "capacity": COLOURS[0],
+    "hash": COLOURS[1],
+    "features": COLOURS[5],
+    "faiss": COLOURS[4],
 }
 
 
@@ -65,13 +73,13 @@ def quality_figure(quality: pd.DataFrame) -> Figure:
 def cost_figure(cost: pd.DataFrame) -> Figure:
     """Draw time and memory against the number of pairs."""
     page, axes = figure(1, 2, width=11.0, height=4.4)
-    for index, (name, lines) in enumerate(cost.groupby("store", sort=False)):
-        colour = COLOURS[index]
+    for name, lines in cost.groupby("store", sort=False):
+        colour = COST_COLOURS[str(name).partition(" ")[0]]
         axes[0].plot(lines["pairs"], lines["seconds"] * 1e6, color=colour, label=name, marker="o", markersize=3.5)
         axes[1].plot(lines["pairs"], lines["bytes"] / 1024, color=colour, label=name, marker="o", markersize=3.5)
     for ax, title in zip(axes, ("time of a step (microseconds)", "memory (KiB)"), strict=True):
-        ax.set(xscale="log", yscale="log", xlabel="pairs stored", title=title)
-        ax.set_xscale("log", base=2)
+        ax.set(yscale="log", xlabel="pairs stored", title=title)
+        ax.set_xscale("log", base=4)
         ax.xaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_major_formatter("{x:g}")
     page.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)

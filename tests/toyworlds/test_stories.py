@@ -74,7 +74,7 @@ def test_nothing_is_left_unfilled_and_sentences_begin_with_capitals(dial: float)
             assert line.count('"') % 2 == 0
         for begin in re.findall(r"[a-z][.!?] (\w+)", re.sub(r'"[^"]*"', "", text)):
             assert begin[0].isupper(), begin
-        for begin in re.findall(r'(?:^| |\n)"(\w+)', text):
+        for begin in re.findall(r'(?:^|[.!?:]"? |\n)"(\w+)', text):
             assert begin[0].isupper(), begin
 
 

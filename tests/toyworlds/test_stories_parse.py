@@ -84,6 +84,16 @@ def test_a_story_told_again_from_its_text_costs_the_same_to_the_bit(dial: float,
         assert again.texts == teller.texts
 
 
+def test_both_languages_draw_the_same_words_from_their_lists() -> None:
+    for base, full in zip(*(Stories(dialect=dial).tell(14, "train", 0, 30) for dial in (0.0, 1.0)), strict=True):
+        stories = (parse("".join(teller.texts)) for teller in (base, full))
+        for one, other in zip(*(story.sentences for story in stories), strict=True):
+            slots = [template.slots for template in (one.event.templates[k][one.template] for k in (0, 1))]
+            lists = [{slot.draw for slot in part if slot.sort == "list"} for part in slots]
+            for draw in lists[0] & lists[1]:
+                assert one.drawn[draw] == other.drawn[draw]
+
+
 def test_what_the_grammar_cannot_tell_is_refused_when_told_again() -> None:
     with pytest.raises(DataError, match=r"cannot go on after|comes out differently"):
         retell(BY_HAND)

@@ -24,7 +24,7 @@ WORDS = dict(pairs(dialect.WORDS))
 KNOWN = re.compile(r"\b(" + "|".join(sorted(WORDS, key=len, reverse=True)) + r")\b", re.IGNORECASE)
 SLOT = re.compile(r"(\{[^}]*\})")
 TAGGED = re.compile(r'"(?P<first>[^"]*[,.!?])" (?P<tag>[^".]*)\.(?: "(?P<second>[^"]*)")?(?P<rest> [^"]*)?')
-CLAUSE = re.compile(r"(.*[,.] |)((?:and|so|but|for|because) |)(.*)")
+CLAUSE = re.compile(r"(.*[,.] |)((?:and|so|but|for|because|when|while|where) |)(.*)")
 CHUNK = re.compile(r"(?P<before>[^<]*)<(?P<chunk>[^>]*)>(?P<after>.*)")
 
 

@@ -37,10 +37,10 @@ PRONOUNS = {
 }
 
 
-def filler(slot: Slot, label: int, spoken: int) -> Filler:
-    """Return the function that makes the words of slot number `label`; `spoken` is 1 in the dialect."""
+def filler(slot: Slot, spoken: int) -> Filler:
+    """Return the function that makes the words of a slot; `spoken` is 1 in the dialect."""
     make = {"character": _character, "object": _object, "place": _place, "table": _entry, "list": _list}[slot.sort]
-    return make(slot, label, spoken)
+    return make(slot, spoken)
 
 
 def forms(table: Table, form: str, spoken: int, capital: bool) -> tuple[str, ...]:
@@ -49,9 +49,9 @@ def forms(table: Table, form: str, spoken: int, capital: bool) -> tuple[str, ...
     return tuple(entry[0].upper() + entry[1:] for entry in entries) if capital else entries
 
 
-def _character(slot: Slot, label: int, spoken: int) -> Filler:
+def _character(slot: Slot, spoken: int) -> Filler:
     if slot.form in ("kind", "a", "went", "hand", "hands"):
-        return _of_kind(slot, label, spoken)
+        return _of_kind(slot, spoken)
     role, form, names = slot.role, slot.form, NAMES.forms[""]
     if form in ("n", "s") or (form == "" and not slot.subject):
         owner = "'s" if form == "s" else ""
@@ -59,15 +59,15 @@ def _character(slot: Slot, label: int, spoken: int) -> Filler:
     pronouns = tuple(word.capitalize() if slot.capital else word for word in PRONOUNS[form.rstrip("!")])
     if form == "self" or form.endswith("!"):
         return lambda t, roles: pronouns[t.gender[roles[role]]]
-    return _bound(slot, pronouns) if form else _subject(role, label, pronouns)
+    return _bound(slot, pronouns) if form else _subject(role, slot.draw, pronouns)
 
 
-def _of_kind(slot: Slot, label: int, spoken: int) -> Filler:
+def _of_kind(slot: Slot, spoken: int) -> Filler:
     """Words that depend on the kind of the character."""
     role, form = slot.role, slot.form
     if form == "went":
         ways = tuple(forms(LISTS[f"went-{kind.moves}"], "", spoken, False) for kind in KIND_LIST)
-        return _drawn(ways, lambda t, roles: t.kind[roles[role]], label)
+        return _drawn(ways, lambda t, roles: t.kind[roles[role]], slot.draw)
     if form in ("hand", "hands"):
         words = tuple(kind.hand if form == "hand" else kind.hands for kind in KIND_LIST)
     else:
@@ -115,8 +115,8 @@ def _drawn(lists: Sequence[tuple[str, ...]], which: Callable[[Teller, Roles], in
     return draw
 
 
-def _object(slot: Slot, label: int, spoken: int) -> Filler:
-    role, form = slot.role, slot.form
+def _object(slot: Slot, spoken: int) -> Filler:
+    role, form, label = slot.role, slot.form, slot.draw
     nouns, colors, looks = (forms(table, "", spoken, False) for table in (NOUNS, COLORS, LOOKS))
     if form == "noun":
         return lambda t, roles: nouns[t.noun[roles[role]]]
@@ -147,24 +147,24 @@ def _object(slot: Slot, label: int, spoken: int) -> Filler:
     return {"": thing, "it": clear, "a": new}[form]
 
 
-def _place(slot: Slot, label: int, spoken: int) -> Filler:
+def _place(slot: Slot, spoken: int) -> Filler:
     if slot.form not in ("nook", "scene"):
-        return _entry(slot, label, spoken)
+        return _entry(slot, spoken)
     tables = [LISTS.get(f"{slot.form}-{group}") for group in KIND_OF_PLACE]
     lists = [forms(table, "", spoken, slot.capital) if table else () for table in tables]
     role = slot.role
-    return _drawn(lists, lambda t, roles: roles[role], label)
+    return _drawn(lists, lambda t, roles: roles[role], slot.draw)
 
 
-def _entry(slot: Slot, label: int, spoken: int) -> Filler:
+def _entry(slot: Slot, spoken: int) -> Filler:
     entries = forms(slot.table or PLACES, slot.form, spoken, slot.capital)
     role = slot.role
     return lambda t, roles: entries[roles[role]]
 
 
-def _list(slot: Slot, label: int, spoken: int) -> Filler:
+def _list(slot: Slot, spoken: int) -> Filler:
     if slot.table is None:
         raise ValueError("a list slot has a table")
     entries = forms(slot.table, slot.form, spoken, slot.capital)
-    high = len(entries)
+    high, label = len(entries), slot.draw
     return lambda t, roles: entries[t.draws.below(high, label)]

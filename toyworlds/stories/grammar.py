@@ -25,7 +25,7 @@ in the dialect where the rules of :mod:`toyworlds.stories.dialect` do not do it 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from toyworlds.stories import lexicon
@@ -70,7 +70,7 @@ class Slot:
     """One slot of a template: what fills it (character, object, place, table or list), by which role, in which form.
 
     `subject` is True at the start of a sentence, or of a clause where nobody was mentioned before; `before` are the
-    characters mentioned earlier in the template.
+    characters mentioned earlier in the template. `draw` numbers the choice made here: the same in both languages.
     """
 
     sort: str
@@ -80,6 +80,7 @@ class Slot:
     table: lexicon.Table | None = None
     subject: bool = False
     before: tuple[str, ...] = ()
+    draw: int = 0
 
     @property
     def more(self) -> float:
@@ -139,7 +140,10 @@ def parse_event(block: str, number: int) -> Event:
     effects = tuple(tuple(effect.split()) for effect in match["effects"].split(";") if effect.strip())
     pairs = [line.partition(" ~ ") for line in lines[1:]]
     base = tuple(compile_template(base_form(line), typed) for line, _, _ in pairs)
-    dialect = tuple(compile_template(translate(own) if own else in_dialect(line), typed) for line, _, own in pairs)
+    dialect = tuple(
+        alike(template, compile_template(translate(own) if own else in_dialect(line), typed))
+        for template, (line, _, own) in zip(base, pairs, strict=True)
+    )
     plain = [role for role in roles if ":" not in role]
     for line, template in zip(lines[1:] * 2, base + dialect, strict=True):
         shown = {slot.role for slot in template.slots if slot.sort != "list"}
@@ -172,6 +176,21 @@ def compile_template(line: str, typed: dict[str, lexicon.Table]) -> Template:
     return Template(text + line[place:].replace("%", "%%"), tuple(slots), cut)
 
 
+def alike(base: Template, other: Template) -> Template:
+    """Return `other` with the choices of its slots numbered as in `base`, those that only it has behind them."""
+    free = [(slot.sort, slot.role, slot.form) for slot in base.slots]
+    numbers: list[int] = []
+    for slot in other.slots:
+        key = (slot.sort, slot.role, slot.form)
+        numbers.append(free.index(key) if key in free else len(free))
+        if key in free:
+            free[numbers[-1]] = ("", "", "")
+        else:
+            free.append(("", "", ""))
+    slots = (replace(slot, draw=number) for slot, number in zip(other.slots, numbers, strict=True))
+    return replace(other, slots=tuple(slots))
+
+
 def _slot(match: re.Match[str], typed: dict[str, lexicon.Table], text: str, earlier: list[Slot]) -> Slot:
     """Read one slot after `text`, whose own slots are `earlier`."""
     role, form = match["role"], match["form"] or ""
@@ -189,7 +208,7 @@ def _slot(match: re.Match[str], typed: dict[str, lexicon.Table], text: str, earl
     capital = bool(STARTS.search(text))
     before = tuple(dict.fromkeys(slot.role for slot in earlier if slot.sort == "character"))
     subject = capital or (not before and bool(CLAUSE.search(text)))
-    return Slot(sort, role, form, capital, table, subject, before)
+    return Slot(sort, role, form, capital, table, subject, before, len(earlier))
 
 
 @lru_cache(maxsize=1)

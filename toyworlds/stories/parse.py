@@ -77,17 +77,17 @@ class Known:
         event, index, spoken, values, end = match
         slots = event.templates[spoken][index].slots[: len(values)]
         sentence = Sentence(event, index, spoken, {}, {}, {}, end)
-        pairs = list(enumerate(zip(slots, values, strict=True)))
-        for label, (slot, value) in sorted(pairs, key=_pronouns_last):
-            getattr(self, f"_{slot.sort}")(sentence, label, slot, value)
+        pairs = list(zip(slots, values, strict=True))
+        for slot, value in sorted(pairs, key=_pronouns_last):
+            getattr(self, f"_{slot.sort}")(sentence, slot, value)
         self._enter(sentence)
-        for label, (slot, value) in enumerate(zip(slots, values, strict=True)):
-            _draw(sentence, self.story, label, slot, value)
+        for slot, value in pairs:
+            _draw(sentence, self.story, slot, value)
         if not cut and set(sentence.roles) != {*event.characters, *event.objects, *event.places, *dict(event.typed)}:
             raise Unclear
         return sentence
 
-    def _character(self, sentence: Sentence, label: int, slot: Slot, value: Any) -> None:
+    def _character(self, sentence: Sentence, slot: Slot, value: Any) -> None:
         if slot.form in ("went", "hand", "hands"):
             return
         what, number = value
@@ -107,7 +107,7 @@ class Known:
             raise Unclear
         _same(sentence.roles, slot.role, who)
 
-    def _object(self, sentence: Sentence, label: int, slot: Slot, value: Any) -> None:
+    def _object(self, sentence: Sentence, slot: Slot, value: Any) -> None:
         if slot.role in sentence.event.new:
             for part, number in zip(("look", "color", "noun"), value, strict=True):
                 if number >= 0 or slot.form == "a":
@@ -124,15 +124,15 @@ class Known:
         if slot.role in sentence.roles and value[1] >= 0:
             _check(self.story.color[sentence.roles[slot.role]] == value[1])
 
-    def _place(self, sentence: Sentence, label: int, slot: Slot, value: Any) -> None:
+    def _place(self, sentence: Sentence, slot: Slot, value: Any) -> None:
         if slot.form not in ("nook", "scene"):
             _same(sentence.roles, slot.role, value[1])
 
-    def _table(self, sentence: Sentence, label: int, slot: Slot, value: Any) -> None:
+    def _table(self, sentence: Sentence, slot: Slot, value: Any) -> None:
         _same(sentence.roles, slot.role, value)
 
-    def _list(self, sentence: Sentence, label: int, slot: Slot, value: Any) -> None:
-        sentence.drawn[label] = value
+    def _list(self, sentence: Sentence, slot: Slot, value: Any) -> None:
+        sentence.drawn[slot.draw] = value
 
     def _enter(self, sentence: Sentence) -> None:
         """Number the new entities and check what is said of the kinds of the others."""
@@ -153,8 +153,8 @@ class Known:
                 _check(entered[f"{role}.kind"] == self.story.kind[sentence.roles[role]])
 
 
-def _pronouns_last(pair: tuple[int, tuple[Slot, Any]]) -> bool:
-    slot, value = pair[1]
+def _pronouns_last(pair: tuple[Slot, Any]) -> bool:
+    slot, value = pair
     return slot.sort == "character" and value[0] == "he"
 
 
@@ -168,12 +168,12 @@ def _same(values: dict[str, int], key: str, number: int) -> None:
     _check(values.setdefault(key, number) == number)
 
 
-def _draw(sentence: Sentence, story: Story, label: int, slot: Slot, value: Any) -> None:
+def _draw(sentence: Sentence, story: Story, slot: Slot, value: Any) -> None:
     """Note the choice that was made at a slot, if there was one."""
     if slot.sort == "character" and slot.form == "":
-        sentence.drawn[label] = int(value[0] == "he")
+        sentence.drawn[slot.draw] = int(value[0] == "he")
     elif slot.sort == "object" and slot.form == "":
-        sentence.drawn[label] = int(value[1] >= 0)
+        sentence.drawn[slot.draw] = int(value[1] >= 0)
     elif slot.form in ("went", "hand", "hands"):
         role = slot.role
         who = sentence.roles[role]
@@ -181,14 +181,14 @@ def _draw(sentence: Sentence, story: Story, label: int, slot: Slot, value: Any) 
         if slot.form == "went":
             words = forms(LISTS[f"went-{kind.moves}"], "", sentence.spoken, False)
             _check(value in words)
-            sentence.drawn[label] = words.index(value)
+            sentence.drawn[slot.draw] = words.index(value)
         else:
             _check(value == getattr(kind, slot.form))
     elif slot.form in ("nook", "scene"):
         table = LISTS.get(f"{slot.form}-{KIND_OF_PLACE[sentence.roles[slot.role]]}")
         words = forms(table, "", sentence.spoken, slot.capital) if table else ()
         _check(value in words)
-        sentence.drawn[label] = words.index(value)
+        sentence.drawn[slot.draw] = words.index(value)
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,7 @@ def scripts() -> dict[str, Script]:
 
 def _script(event: Event) -> Script:
     base, dialect = (
-        tuple(
-            (template.text, tuple(filler(slot, label, spoken) for label, slot in enumerate(template.slots)))
-            for template in templates
-        )
+        tuple((template.text, tuple(filler(slot, spoken) for slot in template.slots)) for template in templates)
         for spoken, templates in enumerate(event.templates)
     )
     changes = [one for effect in event.effects for one in state.changes(effect)]
@@ -146,7 +143,7 @@ class Teller:
         self.paragraph()
         self._begin([roles[role] for role in event.characters if role in roles])
         slots = templates[chosen].slots[: (templates[chosen].cut or 0) + 1]
-        words = [filler(slot, label, flag)(self, roles) for label, slot in enumerate(slots)]
+        words = [filler(slot, flag)(self, roles) for slot in slots]
         pieces = templates[chosen].text.split("%s")[: len(words)]
         text = "".join(piece + word for piece, word in zip(pieces, [*words[:-1], ""], strict=True))
         return "\n" + text.rstrip(), words[-1]
