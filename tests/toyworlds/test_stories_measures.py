@@ -18,6 +18,7 @@ from toyworlds.stories.hero import priced
 from toyworlds.stories.statistics import text_statistics
 from toyworlds.stories.story import ALONE
 from toyworlds.stories.teller import Teller, scripts
+from toyworlds.stories.words import groups
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "stories.md"
 
@@ -113,6 +114,22 @@ def test_a_faulty_event_is_refused(block: str, message: str) -> None:
         parse_event(block, 0)
 
 
+def test_every_word_list_is_drawn_from() -> None:
+    slots = [slot for event in events().values() for template in event.templates[0] for slot in template.slots]
+    used = {slot.role for slot in slots if slot.sort == "list"}
+    used |= {f"{slot.form}-{kind}" for slot in slots if slot.sort == "place" for kind in lexicon.KIND_OF_PLACE}
+    used |= {f"went-{kind.moves}" for kind in lexicon.KIND_LIST}
+    assert not set(lexicon.LISTS) - used
+    assert {slot.table.name for slot in slots if slot.sort == "table" and slot.table} == set(lexicon.TYPED)
+
+
+def test_a_word_list_that_is_written_wrong_is_refused() -> None:
+    assert groups("one: a; b\n     c\ntwo: d e") == [("one", "a; b; c"), ("two", "d e")]
+    for text in ("one: a\nb; c: d", "one:", "a; b"):
+        with pytest.raises(ValueError, match="word list: expected head: rest"):
+            groups(text)
+
+
 def test_telling_something_just_decided_against_is_refused() -> None:
     teller = Teller(Draws([2**63] * 50, priced(0, 0, 0)))
     teller.enter(0, 0)
@@ -128,3 +145,9 @@ def test_examples_of_the_document_run() -> None:
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "stories.md", "exec"), names)
+
+
+def test_the_stories_of_the_document_are_those_of_the_world() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    for story in Stories().generate(7, "train", 0, 3)["text"]:
+        assert "\n>\n".join(f"> {paragraph}" for paragraph in story.split("\n")) in text

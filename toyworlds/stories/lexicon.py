@@ -87,7 +87,7 @@ class Kind:
     @property
     def hands(self) -> str:
         """Plural of :attr:`hand`."""
-        return {"hoof": "hooves", "foot": "feet"}.get(self.hand, self.hand + "s")
+        return "hooves" if self.hand == "hoof" else self.hand + "s"
 
 
 def plain(name: str, words: Sequence[str]) -> Table:

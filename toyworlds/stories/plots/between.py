@@ -80,7 +80,7 @@ So as not to lose it, {a} left <{o}> {p.in}.
 Whenever {a} was {x}, {a.he} went to the |{r.noun}.
 As always when {a} was {x}, {a.he} thought of the |{r.noun}.
 Where did {a} go when {a.he} was {x}? {a.he} went to the |{r.noun}.
-Everyone who is {x} goes to the |{r.noun}, and so did {a}.
+Everyone who is {x} goes to the |{r.noun}, as {a} knew.
 Being {x}, {a} longed for the |{r.noun}.
 
 [deals c x:goods]

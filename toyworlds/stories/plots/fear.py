@@ -27,7 +27,7 @@ When somebody only spoke of {x}, {a} put both {a.hands} over {a.his!} ears.
 {b} wanted to see what was {r.in}. "But what about {x}?" asked {a}.
 "Everyone is going {r.to} today, {a.n}," said {b}. But {a} thought of {x}.
 "I want to show you something {r.in}, {a.n}," said {b}. {a} thought of {x} and did not move.
-There was something {r.in} that {b} wanted {a} to see. But on the way there was {x}, or so {a} thought.
+There was something {r.in} that {b} wanted {a} to see. But they would have to face {x}, or so {a} thought.
 
 [refuses a b] mood a sad
 "You go, {b.n}," whispered {a}. "I will stay here."

@@ -22,14 +22,17 @@ def entries(text: str) -> list[str]:
 
 def pairs(text: str) -> list[tuple[str, str]]:
     """Split ``head: rest; head: rest``."""
-    split = [entry.partition(":") for entry in entries(text)]
-    return [(head.strip(), rest.strip()) for head, _, rest in split]
+    return [_split(entry) for entry in entries(text)]
 
 
 def groups(text: str) -> list[tuple[str, str]]:
     """Split lines ``head: rest`` with indented lines that go on."""
-    found: list[tuple[str, str]] = []
-    for block in re.split(r"\n(?!\s)", text.strip()):
-        head, _, rest = block.partition(":")
-        found.append((head.strip(), re.sub(r"\s*\n\s+", "; " if ";" in rest else " ", rest.strip())))
-    return found
+    blocks = (_split(block) for block in re.split(r"\n(?!\s)", text.strip()))
+    return [(head, re.sub(r"\s*\n\s+", "; " if ";" in rest else " ", rest)) for head, rest in blocks]
+
+
+def _split(text: str) -> tuple[str, str]:
+    head, _, rest = text.partition(":")
+    if not rest.strip() or ";" in head:
+        raise ValueError(f"word list: expected head: rest; got {text!r}")
+    return head.strip(), rest.strip()

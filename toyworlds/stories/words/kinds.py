@@ -105,9 +105,10 @@ scuttle: scuttled; sidled; hurried; went
 """Past forms of moving, by way of moving."""
 
 LIMBS = {
-    "wing": "duck hen goose swan penguin",
+    "wing": "duck hen goose swan penguin bee butterfly ladybug",
     "hoof": "pig lamb goat pony donkey cow deer zebra giraffe camel unicorn",
-    "foot": "frog toad turtle snail ladybug bee butterfly spider ant elephant",
+    "hand": "frog toad turtle snail spider ant",
+    "trunk": "elephant",
     "claw": "crab dragon",
     "flipper": "seal",
 }

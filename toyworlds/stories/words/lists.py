@@ -10,7 +10,7 @@ where_far: in a faraway land; beyond the misty mountains; behind the seven hills
            deep in the countryside
            between two steep hillsides; on an island full of goats; in a town famous for its cheese
 so_it_was: and nobody minded; and people smiled about it; which was not always easy; even on rainy days
-even in winter
+           even in winter
            and that was that; as long as anyone could remember; much to the delight of the neighbors; rain or shine
            and was well liked for it; which made life interesting; year in and year out
 people_said: people said that; it was well known that; the neighbors liked to say that; everybody agreed that
@@ -19,7 +19,7 @@ cozy: cozy; tiny; small; crooked; snug; tidy; yellow; wooden; cheerful; narrow; 
       pretty; round; rickety; mossy; quiet; warm; plain; old; ancient; spotless; drafty; charming; homely; weathered
 house: cottage; house; cabin; hut; home; bungalow; farmhouse; lodge; villa; shack
 house_with: a blue door; a stove that smoked; squeaky stairs; a garden full of weeds; a weathercock on top
-round windows
+            round windows
             a swing out in front; a nest under the roof; three chimneys; a crooked fence; ivy up to the gutters
             a doorbell that did not work; geraniums in every window; shutters that rattled
             a tin roof; a bell rope; a parrot on the balcony; lace curtains; a hammock in the yard
@@ -51,7 +51,6 @@ giver: a favorite aunt; an old sailor; a kind neighbor; a cousin from the city; 
        a bearded fisherman; a lady from the circus; a wandering musician; an aunt who lived abroad; a retired judge
        the old lighthouse keeper; a neighbor from Norway; a generous dentist; a kindly professor; a grateful customer
 satchel: knapsack; pocket; rucksack; treasure chest; drawer; cupboard; favorite corner; toy chest; secret nook
-people: people; neighbors
 breathed: took a deep breath; smiled; hummed a little; felt glad to be there; felt at peace; wanted to stay forever
           stopped to listen; forgot the time; felt very small; grinned from ear to ear; stretched and yawned
 while: time; whole day; rest of the day; next hour; best part of the day; following hours
@@ -71,9 +70,7 @@ busy_with: humming a tune; watching the ants; whistling; building a tower of sto
            feeding crumbs to a wren
            plaiting straw; trying to wink; turning somersaults; drawing a treasure map; mending a strap
            licking a lollipop
-came_along: came along; was happy to; agreed at once; was already running; laughed and ran ahead; jumped up
-            did not need to be asked twice
-packed: packed; had packed; carefully wrapped up; had remembered to bring; made sure to pack; happily packed
+packed: packed; had packed; carefully wrapped; had remembered to bring; made sure to pack; happily packed
 cheek: cheek; nose; face; left cheek; chin
 sad: sad; unhappy; gloomy; miserable; downhearted; sorrowful; heartbroken; glum; upset; wretched; forlorn; dejected
      troubled; crestfallen; blue; tearful
@@ -90,10 +87,10 @@ junk: an old boot; a rusty nail; a bent spoon; three buttons; a torn glove; a br
       some tinfoil
       a deflated balloon; two bottle caps; a bent fork; a dog's bone; a clump of wool; a chipped mug; a doorknob
 up_there: high up; out of reach; far above the ground; between two twigs; at the very top; upside down
-well out of reach
+          well out of reach
           where only birds could go; beyond everyone's reach; swaying in the breeze
 tried_reach: jumped up and down; stood on tiptoe; threw pebbles at it; climbed up a little way
-stretched and stretched
+             stretched and stretched
              shook the trunk; poked at it with a twig; jumped from a stone; waved both arms; took a running jump
              stood on an upturned crate; swung a long branch
 half_hidden: half hidden in the dust; behind a curtain; under a heap of leaves; in the long grass; next to a gatepost
@@ -114,7 +111,7 @@ waiting: waiting; playing; reading; sitting on a bench; feeding a sparrow; blowi
          doing a puzzle
          shelling walnuts; polishing apples; yawning; arranging flowers
 under_furniture: under the bed; behind the sofa; under the table; behind the curtains; in the closet
-under the blankets
+                 under the blankets
                  behind the stove; in the laundry basket; behind the piano
 tremble: tremble; shiver; shake all over; turn pale; feel cold; get goose bumps; break out in a sweat
 trembled: trembled; turned pale; felt cold all over; began to shake; went white as chalk; felt a knot of fear
@@ -172,12 +169,12 @@ tip: take your time; breathe in, breathe out, and begin; do not think so much; s
      hum a tune while you do it; rest when you are tired; begin again every morning; ask when you do not understand
      do not listen to those who laugh; trust your own feet; hold your breath and then let go; start where it is easy
 stood_apart: stood apart from the others; did not dare to come closer; was drawing circles in the dust
-looked at the ground
+             looked at the ground
              was peeling bark off a stick; sat on an old suitcase; hid behind a signpost
 at_door: at the door; at the gate; in the hallway; with a lamp; on the front step; by the window; with open arms
          with a warm towel; in the garden; with a mug of cocoa; under the porch light; in a rocking chair
 at_work: with flour up to the elbows; in the middle of ironing; peeling potatoes; washing the dishes
-sweeping the floor
+         sweeping the floor
          stirring the soup; darning socks; hanging up the washing; shelling peas; watering the plants
          setting the table
          reading the newspaper; chopping onions; dusting the shelves; feeding the fire; folding sheets
@@ -188,12 +185,12 @@ night_scene: the moon shone in; an owl called from far away; the stars twinkled;
              rain tapped on the roof; the wind rustled in the trees; the clock ticked on; fireflies danced outside
              the embers glowed; a nightjar whirred; snow began to fall; a train whistled in the distance
 ever_after: stayed friends for good; met every day; often laughed about it; were never lonely again
-told the story for years
+            told the story for years
             lived happily; had many more adventures; knew that they could count on each other
             swapped stories for hours
             grew old and stayed friends; celebrated that day every year
 smiled_end: smiled; was happy; felt that all was well; would never forget that day; could not stop smiling
-had a happy heart
+            had a happy heart
             felt warm inside; thought about it for a long time; was glad; felt as light as a feather; laughed out loud
             was as proud as a peacock; was as happy as a lark; could have hugged the whole world
 creature: a dragonfly; a heron; a grasshopper; a squirrel; a fat bumblebee; a green lizard; a cuckoo; a salamander

@@ -1,0 +1,157 @@
+"""A language model of the story world: which prompts it answers, from where, by which heads, and what it keeps.
+
+    python -m benchmarks.story_answers --run runs/story_answers --out results/language/world.json
+
+trains the laptop recipe of `mosaics.tasks.story_answers` (a finished run is read, a stopped one continued) and measures
+
+    prompts           share answered right by kind, question and factor, against chance (analysis.story_prompts)
+    new facts         1 to 8 colors stated, one asked for 50 to 200 words later
+    tracing           the sentence that adds the most to the right answer (mosaic only; analysis.story_tracing)
+    profile           where memories or attention heads look (analysis.attention_profile)
+    specialisation    which head's removal hurts which factor's prompts (analysis.specialisation)
+
+on stories of the test split. Intervals are over prompts: the model is one, trained from one seed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tyro
+
+from analysis.attention_profile import profile_table, profiles
+from analysis.bootstrap import rate_interval
+from analysis.provenance import provenance
+from analysis.specialisation import story_specialisation
+from analysis.story_prompts import answered, fact_storage, prompt_scores, story_prompts
+from analysis.story_tracing import traced
+from toyworlds import Stories
+from toyworlds.core import folders
+from toyworlds.stories.prompts import prompts
+
+TRACEABLE = ("factual", "logical", "consistency")
+PROFILE_LENGTH = 192
+
+
+@dataclass(frozen=True)
+class StoryAnswers:
+    """Train a model of the story world and measure what it answers."""
+
+    run: Path
+    """Folder of the training."""
+    out: Path | None = None
+    """JSON file to write."""
+    model: str = "mosaic"
+    """Model; any other than the mosaic has its parameter count."""
+    steps: int = 7500
+    """Updates."""
+    prompts: int = 240
+    """Prompts of each kind."""
+    facts: int = 40
+    """Prompts for each number and distance of new facts."""
+    removals: int = 40
+    """Prompts of each kind that every head's removal is tried on."""
+    sequences: int = 32
+    """Stories that the profile is taken on."""
+    seed: int = 5
+    """Seed of the prompts."""
+
+    def measure(self) -> None:
+        """Train, measure, print and write."""
+        from mosaics.tasks.story_answers import laptop_recipe
+        from mosaics.training import train
+
+        recipe = laptop_recipe(self.model, steps=self.steps)
+        model, task = recipe.model.build(0), recipe.task.build(0)
+        result = train(model, task, recipe.training, self.run)
+        measured = {
+            "model": dataclasses.asdict(recipe.model) | {"name": self.model, "parameters": model.num_parameters()},
+            "task": dataclasses.asdict(recipe.task),
+            "training": {"steps": result.steps, "seconds": result.seconds, **result.final},
+            **self.scores(model, task.tokenizer),
+        }
+        if self.out is not None:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            folders.write_json(self.out, folders.plain({**provenance(), **measured}))
+            print(self.out)
+
+    def scores(self, model: Any, tokenizer: Any) -> dict[str, Any]:
+        """Everything that is measured of a model in evaluation mode."""
+        asked = story_prompts(Stories(), self.seed, self.prompts)
+        table = answered(model, tokenizer, asked)
+        found: dict[str, Any] = {
+            f"prompts by {by}": {name: dataclasses.asdict(score) for name, score in prompt_scores(table, by).items()}
+            for by in ("kind", "question", "factor")
+        }
+        show(pd.DataFrame({name: line["accuracy"] for name, line in found["prompts by question"].items()}).T)
+        facts = fact_storage(model, tokenizer, count=self.facts, seed=self.seed)
+        cells = facts.groupby(["facts", "asked_distance"])
+        found["new facts"] = [
+            {"facts": number, "distance": distance, **dataclasses.asdict(prompt_scores(some)["factual"])}
+            for (number, distance), some in cells
+        ]
+        show(cells[["correct", "chance", "probability"]].mean())
+        if self.model == "mosaic":
+            found["tracing"] = self.tracing(model, tokenizer)
+        found["profile"] = self.profile(model, tokenizer)
+        few = [prompt for kind in TRACEABLE for prompt in prompts(Stories(), self.seed + 1, kind, self.removals)]
+        heads, special = story_specialisation(model, tokenizer, few)
+        found["specialisation"] = dataclasses.asdict(special) | {"heads": [tuple(head) for head in heads]}
+        hurt = pd.DataFrame(
+            special.hurt, columns=list(special.factors), index=[f"{h.module} {h.number}" for h in heads]
+        )
+        show(hurt.assign(p=special.p_values).round(3))
+        return found
+
+    def tracing(self, model: Any, tokenizer: Any) -> dict[str, Any]:
+        """Share of the correctly answered prompts whose largest contribution comes from the stating sentence."""
+        table = traced(model, tokenizer, story_prompts(Stories(), self.seed, self.prompts))
+        right = table[table["correct"]]
+        show(right.groupby("question")[["traced", "holds", "mentions", "sentences"]].mean())
+        return {
+            "statement in the story": len(table),
+            "answered right": len(right),
+            "all": shares(right),
+            "answer's word in one sentence only": shares(right[right["mentions"] == 1]),
+            "by question": {str(name): shares(lines) for name, lines in right.groupby("question")},
+        }
+
+    def profile(self, model: Any, tokenizer: Any) -> list[dict[str, Any]]:
+        """Profile of every head on the beginnings of stories."""
+        texts = Stories().generate(self.seed, "test", 0, self.sequences)["text"]
+        rows = [[tokenizer.end, *row[: PROFILE_LENGTH - 1]] for row in tokenizer.encode(list(texts))]
+        table = profile_table(profiles(model, np.array([row for row in rows if len(row) == PROFILE_LENGTH])))
+        show(table.round(3))
+        return [{str(name): value for name, value in line.items()} for line in table.to_dict("records")]
+
+
+def shares(lines: pd.DataFrame) -> dict[str, Any]:
+    """Shares of traced prompts, with intervals, and the chance level of picking a sentence blindly."""
+    if lines.empty:
+        return {"prompts": 0}
+    intervals = {name: rate_interval(int(lines[name].sum()), len(lines)) for name in ("traced", "holds")}
+    return {
+        "prompts": len(lines),
+        **{name: dataclasses.asdict(interval) for name, interval in intervals.items()},
+        "chance of traced": float((1.0 / lines["sentences"]).mean()),
+        "chance of holds": float((lines["mentions"] / lines["sentences"]).mean()),
+    }
+
+
+def show(table: pd.DataFrame) -> None:
+    """Print a table."""
+    print(table.to_string(), "\n", flush=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run from the command line."""
+    tyro.cli(StoryAnswers, args=arguments).measure()
+
+
+if __name__ == "__main__":
+    main()
