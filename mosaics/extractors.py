@@ -14,9 +14,9 @@ is not known yet when the sequence ends is zero.
 Free norms (an ablation): k_T = s (1 - exp(-a)) k-_T / sqrt(d / heads): the keys keep the norms they have.
 
 Sequences are (batch, T, d) on the way in and (batch, heads, T, d / heads) on the way out. With a `state` the steps
-given follow those that the state has seen, and the state moves on. Whole sequences on a CPU go through the kernel of
-`mosaics.memory.extract`, which does the same in one pass. Averages and norms of 16-bit numbers (under autocast) are
-taken in float32, and keys and values are rounded to 16 bits again.
+given follow those that the state has seen, and the state moves on. Keys of whole sequences are made by
+`mosaics.memory.leaky_keys`, values on a CPU by the kernel of `mosaics.memory.extract`: one pass each. Averages and
+norms of 16-bit numbers (under autocast) are taken in float32, and keys and values are rounded to 16 bits again.
 
 Reference: Memory Mosaics, arXiv 2405.06394, sec. 6; public code, variants 'library' and 'nano'.
 """
@@ -32,6 +32,8 @@ from torch.nn import functional
 
 from mosaics.memory import extract
 from mosaics.memory.leaky_average import leaky_average
+from mosaics.memory.leaky_keys import leaky_keys, unit, widened
+from toyworlds.core.validate import reject
 
 EXPONENT = 10.0
 """Betas are stored divided by this number, so that one learning rate suits them and the matrices."""
@@ -76,17 +78,6 @@ def projection(width: int, size: int, bias: bool) -> nn.Linear | TimeConvolution
 def project(module: nn.Linear | TimeConvolution, x: Tensor, past: PastInputs | None) -> Tensor:
     """Apply `module`; only a convolution has a past."""
     return module(x, past) if isinstance(module, TimeConvolution) else module(x)
-
-
-def widened(x: Tensor) -> Tensor:
-    """Return 16-bit numbers as float32, others as they are."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-
-
-def unit(x: Tensor, scale: Tensor, offset: float) -> Tensor:
-    """Return scale x / (|x| + offset) along the last axis; a zero vector stays zero, and so does its gradient."""
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x * (scale / (norm.masked_fill(norm == 0, torch.inf) + offset))
 
 
 @dataclass
@@ -144,28 +135,36 @@ class LeakyKey(nn.Module):
         convolution = self.project if isinstance(self.project, TimeConvolution) else None
         return KeyState(average, convolution.initial_state(batch) if convolution else None)
 
-    def forward(self, x: Tensor, state: KeyState | None = None) -> Tensor:
-        """Keys (batch, heads, T, d / heads) of inputs x (batch, T, d)."""
-        return self.from_projected(project(self.project, x, state.past if state else None), state)
+    def forward(self, x: Tensor, state: KeyState | None = None, segments: Tensor | None = None) -> Tensor:
+        """Keys (batch, heads, T, d / heads) of inputs x (batch, T, d).
 
-    def from_projected(self, projected: Tensor, state: KeyState | None = None) -> Tensor:
+        Segments (batch, T) tell packed sequences apart: no key holds anything of another segment. A state, and a
+        convolution of the inputs, know of one sequence only.
+        """
+        return self.from_projected(project(self.project, x, state.past if state else None), state, segments)
+
+    def from_projected(
+        self, projected: Tensor, state: KeyState | None = None, segments: Tensor | None = None
+    ) -> Tensor:
         """Keys of k~ (batch, T, d)."""
-        keys = widened(projected).unflatten(-1, (self.heads, -1))
-        if self.norm == "unit" and state is None and extract.available(keys):
-            factor, scale = torch.exp(-self.decay()), self.scale()
-            return extract.keys(keys, factor, scale, self.offset, by_head=self.by_head).to(projected.dtype)
+        if segments is not None and (state is not None or isinstance(self.project, TimeConvolution)):
+            reject("segments", "none with a state or with a kernel over several inputs", tuple(segments.shape))
+        split = projected.unflatten(-1, (self.heads, -1))
+        if self.norm == "unit" and state is None:
+            return leaky_keys(split, self.decay(), self.scale(), self.offset, segments=segments, by_head=self.by_head)
+        keys = widened(split)
         if self.leaky_beta is not None:
-            keys = self._average(keys, state)
+            keys = self._average(keys, state, segments)
         if self.norm == "unit":
             keys = unit(keys, self.scale()[:, None], self.offset)
         else:
             keys = keys * (self.scale() * -torch.expm1(-self.decay()) / math.sqrt(keys.shape[-1]))[:, None]
         return keys.to(projected.dtype).transpose(1, 2)
 
-    def _average(self, keys: Tensor, state: KeyState | None) -> Tensor:
+    def _average(self, keys: Tensor, state: KeyState | None, segments: Tensor | None) -> Tensor:
         decay = self.decay()
         if state is None or state.average is None:
-            return leaky_average(keys, decay)
+            return leaky_average(keys, decay, segments=segments)
         steps = torch.arange(1, keys.shape[1] + 1, device=keys.device, dtype=keys.dtype)
         carried = torch.exp(-steps[:, None] * decay)[..., None] * state.average[:, None]
         average = carried + (leaky_average(keys, decay) if keys.shape[1] > 1 else keys)

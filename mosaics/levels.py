@@ -26,9 +26,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from mosaics.extractors import PeekingValue, ValueState, unit, widened
+from mosaics.extractors import PeekingValue, ValueState
+from mosaics.levels_ablated import SteadyBandwidth, SteadyKey
+from mosaics.memory import retrieve
 from mosaics.memory.leaky_average import leaky_average
-from mosaics.memory.windowed import pad, retrieve_delayed, retrieve_recent
+from mosaics.memory.leaky_keys import unit, widened
+from mosaics.memory.windowed import pad
 from mosaics.pairs import Pairs, PairStore, RecentPairs
 from mosaics.stack import StoreMaker
 
@@ -84,14 +87,19 @@ class LevelState:
 
 
 class Level(nn.Module):
-    """One level: pairs from `delay` steps old on, and no older than `window` steps (0: any age, with delay 1 only)."""
+    """One level: pairs from `delay` steps old on, and no older than `window` steps (0: any age, with delay 1 only).
 
-    def __init__(self, width: int, heads: int, *, delay: int = 1, window: int = 0) -> None:
+    Without `gated` or `adaptive`, the parts of `mosaics.levels_ablated` take the place of the key or the bandwidth.
+    """
+
+    def __init__(
+        self, width: int, heads: int, *, delay: int = 1, window: int = 0, gated: bool = True, adaptive: bool = True
+    ) -> None:
         super().__init__()
         self.delay, self.window = delay, window
-        self.key = GatedKey(width, heads)
+        self.key = GatedKey(width, heads) if gated else SteadyKey(width, heads)
         self.value = PeekingValue(width, heads)
-        self.bandwidth = AdaptiveBandwidth(heads, width // heads)
+        self.bandwidth = AdaptiveBandwidth(heads, width // heads) if adaptive else SteadyBandwidth(heads)
 
     def forward(self, x: Tensor, delay: int, state: LevelState | None = None) -> Tensor:
         """What each memory finds, (batch, T, heads, w); a fresh `state`, where given, ends up as after T steps."""
@@ -99,16 +107,15 @@ class Level(nn.Module):
             key, value = self.key(x)[0], self.value(x)
         else:
             key, value = self._fill(x, state)
-        query = (key * self.sharpness(torch.arange(x.shape[1], device=x.device), delay)).to(key.dtype)
-        if self.window:
-            return retrieve_recent(query, key, value, self.window).transpose(1, 2)
-        return retrieve_delayed(query, key, value, delay).transpose(1, 2)
+        beta = self.sharpness(torch.arange(x.shape[1], device=x.device), delay)[None, ..., 0]
+        window = (1, self.window) if self.window else (delay, None)
+        return retrieve(key, value, beta=beta, score="dot", window=window).transpose(1, 2)
 
     def sharpness(self, steps: Tensor, delay: int) -> Tensor:
         """2 beta (heads, T, 1) at the given steps (T,)."""
         count = (steps - delay + 1).clamp_min(0)
         count = count.clamp_max(self.window) if self.window else count
-        return 2.0 * self.bandwidth(count.to(self.bandwidth.log_beta_1.dtype))
+        return 2.0 * self.bandwidth(count.to(self.value.value_beta.dtype))
 
     def initial_state(self, batch: int, make_store: StoreMaker | None = None) -> LevelState:
         """Return the state before any input; `make_store` makes the place where long-term pairs are held."""
@@ -144,11 +151,13 @@ class Level(nn.Module):
 class TwoLevelMemory(nn.Module):
     """Short-term and long-term memories side by side."""
 
-    def __init__(self, width: int, heads: int, *, window: int, delay: int, training_delay: tuple[int, int]) -> None:
+    def __init__(
+        self, width: int, heads: int, *, window: int, delay: int, training_delay: tuple[int, int], **parts: bool
+    ) -> None:
         super().__init__()
         self.training_delay = training_delay
-        self.short = Level(width, heads, window=window)
-        self.long = Level(width, heads, delay=delay)
+        self.short = Level(width, heads, window=window, **parts)
+        self.long = Level(width, heads, delay=delay, **parts)
         self.output = nn.Linear(2 * width, width, bias=False)
 
     def forward(self, x: Tensor, state: list[LevelState] | None = None) -> Tensor:
@@ -169,3 +178,24 @@ class TwoLevelMemory(nn.Module):
         """Output (batch, d) for one input (batch, d)."""
         found = [level.step(x, part) for level, part in zip((self.short, self.long), state, strict=True)]
         return self.output(torch.cat(found, 1).flatten(1))
+
+
+class OneLevelMemory(nn.Module):
+    """One memory of all pairs t < T (an ablation of the two levels)."""
+
+    def __init__(self, width: int, heads: int, **parts: bool) -> None:
+        super().__init__()
+        self.level = Level(width, heads, **parts)
+        self.output = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor, state: LevelState | None = None) -> Tensor:
+        """Output (batch, T, d)."""
+        return self.output(self.level(x, 1, state).flatten(2))
+
+    def initial_state(self, batch: int, make_store: StoreMaker | None = None) -> LevelState:
+        """Return the state before any input."""
+        return self.level.initial_state(batch, make_store)
+
+    def step(self, x: Tensor, state: LevelState) -> Tensor:
+        """Output (batch, d) for one input (batch, d)."""
+        return self.output(self.level.step(x, state).flatten(1))

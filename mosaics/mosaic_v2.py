@@ -14,17 +14,17 @@ Reference: Memory Mosaics at scale, arXiv 2507.03285, sec. 3 and appendix C.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mosaics.base import initialise, seeded
 from mosaics.ends import Ends, check_ends
-from mosaics.levels import TwoLevelMemory
+from mosaics.levels import OneLevelMemory, TwoLevelMemory
 from mosaics.registry import MODELS
 from mosaics.stack import Stack, StoreMaker
-from toyworlds.core.validate import integer, real, reject
+from toyworlds.core.validate import choice, integer, real, reject
 
 
 @MODELS.register("mosaic_v2", "tokens", "vectors")
@@ -54,6 +54,12 @@ class MemoryMosaicV2Config:
     """Smallest m in training."""
     longest_delay: int = 256
     """Largest m in training."""
+    levels: Literal["two", "one"] = "two"
+    """Short-term and long-term memories; or (ablation) one memory of all pairs."""
+    gated_key: bool = True
+    """Gated, time-varying leaky average of keys; off (ablation): one decay a head, as in the first version."""
+    adaptive_bandwidth: bool = True
+    """Bandwidth that grows with the number of pairs; off (ablation): one a head."""
     tied_embedding: bool = True
     """One matrix for embedding and read-out (tokens only)."""
     dropout: float = 0.0
@@ -64,6 +70,7 @@ class MemoryMosaicV2Config:
         for name in ("n_layers", "n_heads", "width", "window", "delay", "shortest_delay"):
             integer(name, getattr(self, name), 1)
         integer("hidden_size", self.hidden_size, 0)
+        choice("levels", self.levels, ("two", "one"))
         integer("longest_delay", self.longest_delay, self.shortest_delay)
         if self.width % self.n_heads:
             reject("n_heads", f"a divisor of the width {self.width}", self.n_heads)
@@ -89,19 +96,23 @@ class SwiGLU(nn.Module):
         return self.output(functional.silu(gate) * value)
 
 
+def contextual_memory(config: MemoryMosaicV2Config) -> TwoLevelMemory | OneLevelMemory:
+    """Build the contextual memory of one block."""
+    parts: dict[str, Any] = {"gated": config.gated_key, "adaptive": config.adaptive_bandwidth}
+    if config.levels == "one":
+        return OneLevelMemory(config.width, config.n_heads, **parts)
+    training_delay = (config.shortest_delay, config.longest_delay)
+    sizes: dict[str, Any] = {"window": config.window, "delay": config.delay, "training_delay": training_delay}
+    return TwoLevelMemory(config.width, config.n_heads, **sizes, **parts)
+
+
 class BlockV2(nn.Module):
     """Two-level memory and persistent memory, each between a norm and the residual stream."""
 
     def __init__(self, config: MemoryMosaicV2Config) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(config.width, bias=False)
-        self.contextual = TwoLevelMemory(
-            config.width,
-            config.n_heads,
-            window=config.window,
-            delay=config.delay,
-            training_delay=(config.shortest_delay, config.longest_delay),
-        )
+        self.contextual = contextual_memory(config)
         self.second_norm = nn.LayerNorm(config.width, bias=False)
         self.second = SwiGLU(config.width, config.hidden_size or 8 * config.width // 3)
         self.dropout = nn.Dropout(config.dropout)
@@ -137,5 +148,5 @@ class MemoryMosaicV2(Stack):
     def flops_per_token(self, context: int) -> float:
         """Operations of one step at the end of `context` steps: 2 a weight used, 4 d a pair looked at."""
         config = self.config
-        pairs = min(context, config.window) + max(context - config.delay, 0)
+        pairs = min(context, config.window) + max(context - config.delay, 0) if config.levels == "two" else context
         return 2.0 * self.multiplied_parameters() + config.n_layers * 4.0 * config.width * pairs

@@ -8,7 +8,7 @@ Keys and values come from `mosaics.extractors`. A contextual memory can hold onl
 T those of steps t <= T - peek; with peek = 0 (an ablation) its own pair too. Where there are none the output is 0.
 
 Dropout acts on retrieval weights during training as published: each weight is dropped with probability p, the others
-are divided by 1 - p; torch's attention does it, which on a CPU computes the whole T x T table.
+are divided by 1 - p. On a CPU torch's attention does it, which there computes the whole T x T table.
 
 Sequences (batch, T, d); one step (batch, d). The state of a unit is changed by the step that reads it.
 
@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mosaics.extractors import EXPONENT, KeyState, LeakyKey, PeekingValue, ValueState, project
-from mosaics.memory.windowed import delayed_weights, pad, retrieve_delayed
+from mosaics.memory import retrieval_weights, retrieve
+from mosaics.memory.windowed import pad
 from mosaics.pairs import BETA, Pairs, PairStore
 from mosaics.stack import StoreMaker
 
@@ -68,14 +69,14 @@ class ContextualMemory(nn.Module):
 
     def retrieve(self, key: Tensor, value: Tensor) -> Tensor:
         """What each memory finds at each step, (batch, T, heads, w), for keys and values (batch, heads, T, w)."""
-        if self.training and self.dropout > 0 and key.shape[2] > self.peek:
-            return self._retrieve_dropped(key, value).transpose(1, 2)
-        found = retrieve_delayed(key, key, value, self.peek, beta=BETA[self.score], score=self.score)
+        dropout = self.dropout if self.training else 0.0
+        beta, reach = BETA[self.score], (self.peek, None)
+        found = retrieve(key, value, beta=beta, score=self.score, window=reach, dropout=dropout)
         return found.transpose(1, 2)
 
     def weights(self, key: Tensor) -> Tensor:
         """Retrieval weights (batch, heads, T, T) for keys (batch, heads, T, w): (T, t) is that of pair t at step T."""
-        return delayed_weights(key, key, self.peek, beta=BETA[self.score], score=self.score)
+        return retrieval_weights(key, beta=BETA[self.score], score=self.score, window=(self.peek, None))
 
     def initial_state(self, batch: int, make_store: StoreMaker | None = None) -> ContextualState:
         """Return the state before any input; `make_store` makes the place where pairs are held."""
@@ -107,17 +108,6 @@ class ContextualMemory(nn.Module):
         unknown = min(self.peek, key.shape[2])
         return key, pad(made, -unknown, unknown)
 
-    def _retrieve_dropped(self, key: Tensor, value: Tensor) -> Tensor:
-        known = key.shape[2] - self.peek
-        query, stored = key[:, :, self.peek :], key[:, :, :known]
-        if self.score == "gaussian":
-            query = functional.pad(query, (0, 1), value=1.0)
-            stored = torch.cat([stored, -0.5 * stored.square().sum(-1, keepdim=True)], -1)
-        found = functional.scaled_dot_product_attention(
-            query, stored, value[:, :, :known], dropout_p=self.dropout, is_causal=True, scale=1.0
-        )
-        return pad(found, self.peek, 0)
-
 
 class PersistentMemory(nn.Module):
     """Learned pairs, (banks, heads, size, w), the same for every sequence; banks are averaged."""
@@ -139,7 +129,8 @@ class PersistentMemory(nn.Module):
         rows = query.transpose(0, 1).flatten(1, 2)[None]
         dropout = self.dropout if self.training else 0.0
         found = functional.scaled_dot_product_attention
-        banks = zip(self.keys, self.scaled_values(), strict=True)
+        # cast here, because autocast does not reach the attention inside torch.vmap
+        banks = zip(self.keys.to(rows.dtype), self.scaled_values().to(rows.dtype), strict=True)
         parts = (found(rows, keys[None], values[None], dropout_p=dropout, scale=1.0) for keys, values in banks)
         total = functools.reduce(torch.add, parts).squeeze(0)
         return total.transpose(0, 1).unflatten(0, (query.shape[0], query.shape[2]))

@@ -1,7 +1,7 @@
 """Retrieval by torch's fused attention, which never holds the T x T weights.
 
-    out_T = sum_{t < T} w_{T,t} v_t     strictly causal retrieval is causal attention of queries 1 .. T - 1 over
-                                        pairs 0 .. T - 2; out_0 = 0 stands before it
+    out_T = sum_t w_{T,t} v_t over the pairs t <= T - near      causal attention of queries near .. T over pairs
+                                                                0 .. T - near; zeros stand before it
 
     "dot"        w = softmax(beta q . k)
     "gaussian"   w = softmax(2 beta (q . k - |k|^2 / 2)): one more dimension, 1 in the query, -|k|^2 / 2 in the key
@@ -9,6 +9,9 @@
 A number beta is the attention's scale; a tensor beta multiplies the (extended) query. In bfloat16 and float16 the
 term |k|^2 / 2 is carried by two dimensions, a rounded part and the rest, lest its rounding outweigh that of q . k.
 Key and value are padded with zeros to one width (on CUDA a multiple of 8): torch's fast kernels ask for that.
+
+Where `far` bounds the age of pairs, `mosaics.memory.windowed` cuts the sequence into chunks: time O(T far). Segments
+without that bound need a truth table (..., T, T). Dropout is torch's own, which computes the T x T weights on a CPU.
 Arguments are checked by `mosaics.memory.api`.
 
 Reference: Memory Mosaics, arXiv 2405.06394, eq. 1-3.
@@ -22,21 +25,51 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mosaics.memory.options import Options, runs
+from mosaics.memory.reference import column
+from mosaics.memory.windowed import Chunks, pad
 
-def retrieve(query: Tensor, key: Tensor, value: Tensor, beta: float | Tensor, score: str) -> Tensor:
-    """Retrieve at every step from the pairs before it: (..., T, e)."""
-    query, key = query[..., 1:, :], key[..., :-1, :]
+
+def obstacle(options: Options) -> str | None:
+    """Say why torch's attention cannot do what is asked; None when it can."""
+    return "its dropout cannot be fixed by a seed" if options.dropout and options.seed is not None else None
+
+
+def retrieve(query: Tensor, key: Tensor, value: Tensor, beta: float | Tensor, options: Options) -> Tensor:
+    """Retrieve at every step from the pairs that it sees: (..., T, e)."""
+    late = min(options.near, key.shape[-2])
+    known = key.shape[-2] - late
+    if isinstance(beta, Tensor) and beta.dim() == key.dim() - 1 and beta.shape[-1] > 1:
+        beta = beta[..., late:]
+    query, key, scale = _scaled(query[..., late:, :], key[..., :known, :], beta, options.score)
+    value = value[..., :known, :]
+    starts: Tensor | None = None
+    seen: Tensor | None = None
+    if options.segments is not None:
+        starts = runs(options.segments)[0]
+        starts = starts.expand(*starts.shape[:-1], known + late)[..., late:]
+    span = known if options.far is None else options.far - options.near + 1
+    if 0 < span < known:
+        chunks = Chunks(known, span)
+        cut = chunks.own(query), chunks.two(key), chunks.two(value)
+        seen = chunks.seen(starts, key.device)
+        found = chunks.joined(_attention(*cut, scale=scale, dropout=options.dropout, seen=seen))
+    else:
+        seen = _table(starts, known) if starts is not None and known else None
+        found = _attention(query, key, value, scale=scale, dropout=options.dropout, seen=seen)
+    return pad(found, late, 0)
+
+
+def _scaled(query: Tensor, key: Tensor, beta: float | Tensor, score: str) -> tuple[Tensor, Tensor, float]:
+    """Query, key and a number whose product is the score."""
     factor = 2.0 if score == "gaussian" else 1.0
     if score == "gaussian":
         query, key = _extended(query, key)
-    scale = 1.0
-    if isinstance(beta, Tensor):
-        exact = torch.float64 if query.dtype == torch.float64 else torch.float32
-        query = (query.to(exact) * (factor * beta.to(exact))[..., None, None]).to(key.dtype)
-    else:
-        scale = factor * beta
-    found = _attention(query, key, value[..., :-1, :], scale)
-    return functional.pad(found, (0, 0, 1, 0))
+    if not isinstance(beta, Tensor):
+        return query, key, factor * beta
+    exact = torch.float64 if query.dtype == torch.float64 else torch.float32
+    query = query.to(exact)
+    return (query * (factor * column(beta.to(exact), query))).to(key.dtype), key, 1.0
 
 
 def _extended(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,14 +83,27 @@ def _extended(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat((query, ones), -1), torch.cat((key, *parts), -1)
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """Causal softmax(scale q . k) v through four dimensions and one width."""
+def _table(starts: Tensor, length: int) -> Tensor:
+    """Pairs of its own segment that each row sees, itself the newest: (..., T, T)."""
+    steps = torch.arange(length, device=starts.device)
+    return (steps >= starts[..., None]) & (steps <= steps[:, None])
+
+
+def _attention(
+    query: Tensor, key: Tensor, value: Tensor, *, scale: float, dropout: float, seen: Tensor | None
+) -> Tensor:
+    """Return softmax(scale q . k) v, causal or over the pairs `seen`; zero where a row sees none."""
     wide = max(key.shape[-1], value.shape[-1])
     wide = -(-wide // 8) * 8 if key.is_cuda else wide
+    some = table = None
+    if seen is not None:
+        some = seen.any(-1, keepdim=True)
+        table = _padded((seen | ~some).expand(*query.shape[:-1], key.shape[-2]), key.shape[-2])
     found = functional.scaled_dot_product_attention(
-        _padded(query, wide), _padded(key, wide), _padded(value, wide), is_causal=True, scale=scale
+        _padded(query, wide), _padded(key, wide), _padded(value, wide), table, dropout, table is None, scale=scale
     )
-    return found[..., : value.shape[-1]].reshape(value.shape)
+    found = found[..., : value.shape[-1]].reshape(*query.shape[:-1], value.shape[-1])
+    return found if some is None else found.masked_fill(~some, 0.0)
 
 
 def _padded(x: Tensor, wide: int) -> Tensor:

@@ -28,6 +28,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mosaics.memory.options import Options
+from mosaics.memory.reference import column
+from mosaics.memory.windowed import pad
+
 WIDEST = 16
 SOURCE = Path(__file__).with_name("native_kernel.c")
 FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
@@ -35,36 +39,63 @@ PROCESSOR_FLAGS = (("-march=native", "-fopenmp"), ("-mcpu=native", "-fopenmp"), 
 """Tried in order: not every compiler knows each of them."""
 
 
-def retrieve(query: Tensor, key: Tensor, value: Tensor, beta: float | Tensor, score: str) -> Tensor:
-    """Retrieve at every step from the pairs before it: (..., T, e)."""
+def retrieve(query: Tensor, key: Tensor, value: Tensor, beta: float | Tensor, options: Options) -> Tensor:
+    """Retrieve at every step from the pairs that it sees: (..., T, e); later windows move rows against each other."""
+    late, length = options.near - 1, key.shape[-2]
+    if isinstance(beta, Tensor) and beta.dim() == key.dim() - 1:
+        query, beta = query * column(beta, query), 1.0
+    if options.near > length:
+        return _strict(query, key, pad(value[..., :0, :], length, 0), beta, options.score)
+    query, key, value = pad(query, -late, 0), pad(key, 0, -late), pad(value, 0, -late)
+    return pad(_strict(query, key, value, beta, options.score), late, 0)
+
+
+def _strict(query: Tensor, key: Tensor, value: Tensor, beta: float | Tensor, score: str) -> Tensor:
+    """Retrieve at every step from the pairs before it."""
     leading, dtype = key.shape[:-2], torch.float64 if key.dtype == torch.float64 else torch.float32
     sharpness = beta.to(dtype) if isinstance(beta, Tensor) else key.new_tensor(beta, dtype=dtype)
     sharpness = (sharpness * (2.0 if score == "gaussian" else 1.0)).expand(leading).reshape(math.prod(leading))
     flat = [x.to(dtype).reshape(math.prod(leading), *x.shape[-2:]).contiguous() for x in (query, key, value)]
-    return _Retrieval.apply(score == "gaussian", *flat, sharpness).to(value.dtype).reshape(value.shape)
+    return _Retrieval.apply(score == "gaussian", *flat, sharpness)[0].to(value.dtype).reshape(value.shape)
 
 
 class _Retrieval(torch.autograd.Function):
-    """The kernel on (items, T, width) tensors; sharpness (items,) is beta, times 2 for gaussian."""
+    """The kernel on (items, T, width) tensors; sharpness (items,) is beta, times 2 for gaussian.
+
+    Under torch.vmap the members of a population count as items.
+    """
 
     @staticmethod
-    def forward(ctx: Any, gaussian: bool, *tensors: Tensor) -> Tensor:
-        query, key, value, sharpness = tensors
-        scale = sharpness / math.log(2)
+    def forward(gaussian: bool, *tensors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        query, key, value, sharpness = (x.contiguous() for x in tensors)
         out, top, inverse = torch.empty_like(value), key.new_empty(key.shape[:2]), key.new_empty(key.shape[:2])
-        _call("forward", gaussian, query, key, value, scale, out, top, inverse)
-        ctx.save_for_backward(query, key, value, scale, out, top, inverse)
-        ctx.gaussian = gaussian
-        return out
+        _call("forward", gaussian, query, key, value, sharpness / math.log(2), out, top, inverse)
+        return out, top, inverse
 
     @staticmethod
-    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.gaussian, query, key, value, sharpness = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        tensors = (x.contiguous() for x in (query, key, value, sharpness / math.log(2)))
+        ctx.save_for_backward(*tensors, *output)
+
+    @staticmethod
+    def backward(ctx: Any, dout: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # create_graph=True
             raise RuntimeError("retrieval: 'native' has no second derivative; use implementation='reference'")
         query, key, value, scale, *_ = ctx.saved_tensors
         gradients = [torch.empty_like(x) for x in (query, key, value, scale)]
         _call("backward", ctx.gaussian, *ctx.saved_tensors, dout.contiguous(), *gradients)
         return (None, *gradients)
+
+    @staticmethod
+    def vmap(info: Any, places: Any, gaussian: bool, *tensors: Tensor) -> Any:
+        whole = (
+            x.expand(info.batch_size, *x.shape) if place is None else x.movedim(place, 0)
+            for x, place in zip(tensors, places[1:], strict=True)
+        )
+        found = _Retrieval.apply(gaussian, *(x.flatten(0, 1) for x in whole))
+        return tuple(x.unflatten(0, (info.batch_size, -1)) for x in found), 0
 
 
 def _call(function: str, gaussian: bool, *tensors: Tensor) -> None:
@@ -77,8 +108,12 @@ def _call(function: str, gaussian: bool, *tensors: Tensor) -> None:
         raise MemoryError(f"retrieval: no room for the pairs of {key.shape[1]} steps")
 
 
-def obstacle(key: Tensor, value: Tensor) -> str | None:
-    """Say why the kernel cannot serve these tensors; None when it can."""
+def obstacle(key: Tensor, value: Tensor, beta: float | Tensor, options: Options) -> str | None:
+    """Say why the kernel cannot do what is asked; None when it can."""
+    if options.far is not None or options.segments is not None or options.dropout:
+        return "the C kernel knows no oldest pair, no segments and no dropout"
+    if options.score == "gaussian" and isinstance(beta, Tensor) and beta.dim() == key.dim() - 1:
+        return "the Gaussian C kernel has one beta for all steps"
     if key.device.type != "cpu":
         return f"tensors on {key.device.type}, and the C kernel is for cpu"
     if max(key.shape[-1], value.shape[-1]) > WIDEST:

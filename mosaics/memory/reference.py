@@ -1,12 +1,14 @@
 """Retrieval, readable: every weight of the T x T table is computed and can be looked at.
 
-    out_T = sum_{t < T} w_{T,t} v_t,      w_{T,t} = exp(s_{T,t}) / sum_{u < T} exp(s_{T,u}),      out_0 = 0
+    out_T = sum_t w_{T,t} v_t,      w_{T,t} = exp(s_{T,t}) / sum_u exp(s_{T,u})      over the pairs that step T sees
 
-    s_{T,t} = -beta |q_T - k_t|^2     "gaussian"; computed as beta (2 q_T . k_t - |k_t|^2), for beta |q_T|^2 is
-                                      common to the row and leaves the weights as they are
-    s_{T,t} =  beta q_T . k_t         "dot"
+    s_{T,t} = -beta_T |q_T - k_t|^2     "gaussian"; computed as beta_T (2 q_T . k_t - |k_t|^2), for beta_T |q_T|^2 is
+                                        common to the row and leaves the weights as they are
+    s_{T,t} =  beta_T q_T . k_t         "dot"
 
-Any floating dtype, computed in that dtype; memory and time O(T^2). Arguments are checked by `mosaics.memory.api`.
+A step that sees no pair retrieves zero. beta is a number, one of each item (the leading sizes), or one of each item and
+step, which has one dimension more. Any floating dtype, computed in that dtype; memory and time O(T^2). Arguments are
+checked by `mosaics.memory.api`.
 
 Reference: Memory Mosaics, arXiv 2405.06394, eq. 1-3.
 """
@@ -17,27 +19,41 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mosaics.memory.dropout import dropout_mask
+from mosaics.memory.options import Options, visible
+
 
 def scores(query: Tensor, key: Tensor, beta: float | Tensor, score: str) -> Tensor:
     """Scores s of m queries (..., m, d) against n keys (..., n, d), up to a constant a row: (..., m, n)."""
-    sharpness = beta.to(key.dtype)[..., None, None] if isinstance(beta, Tensor) else beta
     products = query @ key.mT
-    if score == "dot":
-        return sharpness * products
-    return sharpness * (2 * products - key.square().sum(-1)[..., None, :])
+    if score == "gaussian":
+        products = 2 * products - key.square().sum(-1)[..., None, :]
+    return (column(beta, query) if isinstance(beta, Tensor) else beta) * products
 
 
-def strict_weights(query: Tensor, key: Tensor, beta: float | Tensor, score: str) -> Tensor:
-    """Weights w of queries 1 .. T - 1 on pairs 0 .. T - 2: (..., T - 1, T - 1), lower triangular."""
-    table = scores(query[..., 1:, :], key[..., :-1, :], beta, score)
-    stored = torch.ones(table.shape[-2:], dtype=torch.bool, device=table.device).tril()
-    return table.masked_fill(~stored, -torch.inf).softmax(-1)
+def column(beta: Tensor, query: Tensor) -> Tensor:
+    """Beta of each item, or of each item and step, as a column beside the queries (..., m, d), in their dtype."""
+    per_step = beta.dim() == query.dim() - 1
+    return beta.to(query.dtype)[(..., None) if per_step else (..., None, None)]
 
 
-def retrieve(query: Tensor, key: Tensor, value: Tensor, beta: float | Tensor, score: str) -> Tensor:
-    """Retrieve at every step from the pairs before it: (..., T, e)."""
-    found = strict_weights(query, key, beta, score) @ value[..., :-1, :]
-    return functional.pad(found, (0, 0, 1, 0))
+def weights(query: Tensor, key: Tensor, beta: float | Tensor, options: Options) -> Tensor:
+    """Weights w, none of them dropped: (..., T, T), entry (T, t) is that of pair t at step T."""
+    seen = visible(key.shape[-2], options, key.device)
+    some = seen.any(-1, keepdim=True)
+    table = scores(query, key, beta, options.score).masked_fill(~seen & some, -torch.inf)
+    return table.masked_fill(~some, 0.0).softmax(-1).masked_fill(~seen, 0.0)
+
+
+def retrieve(query: Tensor, key: Tensor, value: Tensor, beta: float | Tensor, options: Options) -> Tensor:
+    """Retrieve at every step from the pairs that it sees: (..., T, e)."""
+    table, dropout = weights(query, key, beta, options), options.dropout
+    if options.seed is None:
+        table = functional.dropout(table, dropout)
+    elif dropout:
+        kept = dropout_mask(options.seed, dropout, table.shape[:-2], table.shape[-1], key.device)
+        table = table * kept / (1.0 - dropout)
+    return table @ value
 
 
 def recall(query: Tensor, key: Tensor, value: Tensor, beta: float | Tensor, score: str) -> Tensor:

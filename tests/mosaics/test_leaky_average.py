@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mosaics.extractors import unit
+from mosaics.extractors import LeakyKey
 from mosaics.memory import extract
-from mosaics.memory.leaky_average import leaky_average, reference
+from mosaics.memory.leaky_average import choose, leaky_average, reference, with_starts
+from mosaics.memory.leaky_keys import choose as choose_keys
+from mosaics.memory.leaky_keys import leaky_keys, unit
 from toyworlds.core.validate import InputError
 
 
@@ -54,6 +56,67 @@ def test_bad_shapes():
         leaky_average(torch.zeros(2, 4, 3), torch.zeros(3))
 
 
+@pytest.mark.parametrize("length", [1, 19, 41, 405])
+@pytest.mark.parametrize("per_step", [False, True])
+def test_gates_and_segments(length, per_step):
+    """A gate multiplies its input; a segment gives what it gives alone."""
+    x, gate = random(2, length, 3, 2), random(2, length, 3, seed=3).detach().exp().requires_grad_()
+    decay = random(*((2, length, 3) if per_step else (3,)), seed=1).detach().abs().requires_grad_()
+    segments = (torch.arange(length) // 17 % 2).expand(2, -1)
+
+    def chunked(x, decay, gate):
+        return leaky_average(x, decay, gate=gate, segments=segments)
+
+    def table(x, decay, gate):
+        return reference(x * gate[..., None], with_starts(decay, segments))
+
+    for found, expected in zip(results(chunked, x, decay, gate), results(table, x, decay, gate), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
+    if length > 17:
+        alone = leaky_average(x[:, 17:34] * gate[:, 17:34, :, None], decay[:, 17:34] if per_step else decay)
+        torch.testing.assert_close(chunked(x, decay, gate)[:, 17:34], alone, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_results_have_the_dtype_of_the_input(dtype):
+    x, decay = random(1, 30, 2, 4, dtype=torch.float32).detach().to(dtype), torch.ones(2)
+    assert leaky_average(x, decay).dtype == dtype
+    for way in ("reference", "chunked"):
+        found = leaky_keys(x, decay, torch.ones(2), implementation=way)
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.float().norm(dim=-1), torch.ones(1, 2, 30), rtol=1e-2, atol=0)
+
+
+def test_the_door_of_keys(monkeypatch):
+    x, decay, scale = torch.ones(1, 4, 2, 3), torch.ones(2), torch.ones(2)
+    steps = torch.ones(1, 4, 2)
+    assert choose_keys(x, steps).name == "chunked"
+    assert choose_keys(x, decay, segments=torch.zeros(1, 4).long()).name == "chunked"
+    with pytest.raises(InputError, match=r"implementation: .*; got 'native'.*one decay a head"):
+        leaky_keys(x, steps, scale, implementation="native")
+    with pytest.raises(InputError, match=r"scale: expected shape \(2,\); got \(3,\)"):
+        leaky_keys(x, decay, torch.ones(3))
+    monkeypatch.setenv("MOSAICBENCH_LEAKY_AVERAGE", "reference")
+    assert choose_keys(x, decay).reason == "forced by MOSAICBENCH_LEAKY_AVERAGE"
+    monkeypatch.setenv("MOSAICBENCH_LEAKY_AVERAGE", "native")
+    assert choose(x).name == "chunked"
+    monkeypatch.setenv("MOSAICBENCH_LEAKY_AVERAGE", "fast")
+    with pytest.raises(
+        InputError, match="MOSAICBENCH_LEAKY_AVERAGE: expected one of reference, chunked, native, triton"
+    ):
+        leaky_keys(x, decay, scale)
+
+
+def test_a_key_extractor_keeps_packed_sequences_apart():
+    with torch.random.fork_rng():
+        extractor = LeakyKey(6, 2)
+        first, second = torch.randn(1, 5, 6), torch.randn(1, 9, 6)
+    packed, segments = torch.cat([first, second], 1), torch.tensor([[1] * 5 + [2] * 9])
+    torch.testing.assert_close(extractor(packed, segments=segments)[:, :, 5:], extractor(second))
+    with pytest.raises(InputError, match="segments: expected none with a state"):
+        extractor(packed, extractor.initial_state(1), segments)
+
+
 SHAPES = [(2, 7, 3, 16), (3, 1, 2, 5), (2, 30, 1, 64), (1, 5, 4, 2), (2, 9, 2, 33)]
 DTYPES = [(torch.float64, 1e-11), (torch.float32, 3e-5)]
 
@@ -94,6 +157,29 @@ def test_values_of_the_kernel_equal_those_of_torch(shape, peek, dtype, tolerance
     kernel = results(lambda *given: extract.values(*given, 0.0, peek), x, mix, scale)
     for found, expected in zip(kernel, results(plain, x, mix, scale), strict=True):
         torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@needs_kernel
+def test_members_of_a_population_equal_lone_calls():
+    x, factor, scale = (
+        random(3, 2, 6, 2, 4),
+        random(3, 2, seed=1).detach().sigmoid(),
+        random(3, 2, seed=2).detach().exp(),
+    )
+    for by_head in (False, True):
+
+        def keys(x, factor, scale, by_head=by_head):
+            return extract.keys(x, factor, scale, 0.0, by_head=by_head)
+
+        for function in (keys, lambda x, mix, scale: extract.values(x, mix, scale, 0.0, 1)):
+            found = results(lambda x, f=function: torch.vmap(f)(x, factor, scale), x)
+            lone = results(
+                lambda x, f=function: torch.stack([f(*parts) for parts in zip(x, factor, scale, strict=True)]), x
+            )
+            for one, other in zip(found, lone, strict=True):
+                torch.testing.assert_close(one, other)
+            shared = torch.vmap(function, in_dims=(None, 0, 0))(x[0], factor, scale)
+            torch.testing.assert_close(shared[2], function(x[0], factor[2], scale[2]))
 
 
 @needs_kernel

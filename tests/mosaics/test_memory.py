@@ -243,7 +243,7 @@ def test_the_variable_forces_an_implementation(monkeypatch):
     assert choose(key, key).name == "reference"
     assert choose(key, key, "fused").name == "fused"
     monkeypatch.setenv(VARIABLE, "fast")
-    with pytest.raises(InputError, match=f"{VARIABLE}: expected one of reference, fused, native; got 'fast'"):
+    with pytest.raises(InputError, match=f"{VARIABLE}: expected one of reference, fused, native, triton; got 'fast'"):
         choose(key, key)
 
 

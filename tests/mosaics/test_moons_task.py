@@ -40,6 +40,18 @@ def test_batches_are_rows_of_the_world_in_order():
     assert not torch.equal(task.batch(0)["observation"], task.batch(1)["observation"])
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7])
+def test_a_finite_set_is_read_again_and_again(size):
+    world = ThreeMoons(length=9, missing_stretches=1, missing_length=2)
+    task = MoonsTaskConfig(world, batch_size=3, train_size=size).build((4, 5))
+    rows = [world.generate(seed, "train", 0, size) for seed in (4, 5)]
+    for step in range(6):
+        batch, wanted = task.batch(step), (3 * step + np.arange(3)) % size
+        for member, known in enumerate(rows):
+            assert np.array_equal(batch["observation"][member], known["observation"][wanted], equal_nan=True)
+            assert np.array_equal(batch["seen"][member], known["mask"][wanted])
+
+
 def test_loss_by_hand():
     observation = torch.zeros(1, 3, 6)
     observation[0, 1, 0], observation[0, 2, 0] = 0.35, -5.0

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from mosaics.levels import AdaptiveBandwidth, GatedKey, TwoLevelMemory
+from mosaics.levels import AdaptiveBandwidth, GatedKey, OneLevelMemory, TwoLevelMemory
+from mosaics.levels_ablated import SteadyBandwidth, SteadyKey
 from mosaics.mosaic_v2 import MemoryMosaicV2Config, SwiGLU
 
 D, HEADS, WINDOW, DELAY = 6, 2, 4, 3
@@ -55,6 +56,44 @@ def test_both_levels_by_hand(memory):
     long = level_by_hand(memory.long, x, lambda T: list(range(max(T - DELAY + 1, 0))))
     expected = torch.cat([short.flatten(1), long.flatten(1)], 1) @ memory.output.weight.T
     torch.testing.assert_close(memory(x[None])[0], expected, rtol=1e-9, atol=1e-11)
+
+
+def test_the_changes_taken_back_by_hand():
+    """Constant decay, constant bandwidth and one memory of all pairs, written down step by step."""
+    torch.manual_seed(2)
+    unit = OneLevelMemory(D, HEADS, gated=False, adaptive=False).double().eval()
+    with torch.no_grad():
+        for parameter in unit.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    level, x, w = unit.level, torch.randn(9, D, dtype=torch.float64), D // HEADS
+    found = torch.zeros(len(x), HEADS, w, dtype=x.dtype)
+    for h in range(HEADS):
+        part = slice(h * w, (h + 1) * w)
+        projected, decay = x @ level.key.project.weight[part].T, 10 * level.key.leaky_beta[h].abs()
+        keys = [sum(torch.exp(-decay * (t - s)) * projected[s] for s in range(t + 1)) for t in range(len(x))]
+        keys = torch.stack([key / key.norm() for key in keys])
+        raw, mix = x @ level.value.project.weight[part].T, level.value.mix[h]
+        mixed = (1 - mix) * raw[1:] + mix * raw[:-1]
+        values = torch.exp(10 * level.value.value_beta[h]) * mixed / mixed.norm(dim=-1, keepdim=True)
+        beta = torch.exp(level.bandwidth.log_beta[h])
+        for step in range(1, len(x)):
+            weights = torch.softmax(-beta * (keys[step] - keys[:step]).square().sum(-1), 0)
+            found[step, h] = weights @ values[:step]
+    torch.testing.assert_close(unit(x[None])[0], found.flatten(1) @ unit.output.weight.T, rtol=1e-9, atol=1e-11)
+
+
+def test_the_ablated_parts_are_those_asked_for():
+    full = MemoryMosaicV2Config(vocabulary=5, n_heads=2, width=8).build().blocks[0].contextual
+    assert isinstance(full.short.key, GatedKey)
+    assert isinstance(full.long.bandwidth, AdaptiveBandwidth)
+    for level in ("short", "long"):
+        off = MemoryMosaicV2Config(vocabulary=5, n_heads=2, width=8, gated_key=False).build().blocks[0].contextual
+        assert isinstance(getattr(off, level).key, SteadyKey)
+        assert isinstance(getattr(off, level).bandwidth, AdaptiveBandwidth)
+        off = MemoryMosaicV2Config(vocabulary=5, n_heads=2, width=8, adaptive_bandwidth=False).build()
+        assert isinstance(getattr(off.blocks[0].contextual, level).bandwidth, SteadyBandwidth)
+        assert isinstance(getattr(off.blocks[0].contextual, level).key, GatedKey)
+    assert SteadyBandwidth(1)(torch.ones(3)).flatten().tolist() == pytest.approx([2.0] * 3)
 
 
 def test_the_bandwidth_sharpens_with_the_number_of_pairs():

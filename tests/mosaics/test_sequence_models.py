@@ -41,6 +41,18 @@ CONFIGS = {
         MemoryMosaicV2Config,
         {"window": 50, "delay": 1, "shortest_delay": 1, "longest_delay": 2, **SMALL},
     ),
+    **{
+        f"v2_{name}": (
+            MemoryMosaicV2Config,
+            {"window": 4, "delay": 3, "shortest_delay": 1, "longest_delay": 4} | SMALL | off,
+        )
+        for name, off in {
+            "one_level": {"levels": "one"},
+            "steady_key": {"gated_key": False},
+            "steady_bandwidth": {"adaptive_bandwidth": False},
+            "all_off": {"levels": "one", "gated_key": False, "adaptive_bandwidth": False},
+        }.items()
+    },
     "transformer": (TransformerConfig, {"context": 16, **SMALL}),
     "rotary": (RotaryTransformerConfig, SMALL),
     "lstm": (LSTMConfig, {"width": 8}),

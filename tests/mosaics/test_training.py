@@ -245,9 +245,12 @@ def test_dtypes(dtype):
 
 
 def test_log_lines(caplog):
-    with caplog.at_level(logging.INFO, logger="mosaics.training"):
+    with caplog.at_level(logging.INFO, logger="mosaicbench"):
         train(LineConfig().build(1), LineTask(), SHORT)
-    assert [record.getMessage()[:13] for record in caplog.records] == ["step 30 of 30"]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("training: 30/30 steps, 0 s left, loss 0.0")
+    assert "steps_per_second" in record.getMessage()
+    assert "memory_mib" in record.getMessage()
 
 
 @pytest.mark.parametrize(
@@ -262,6 +265,11 @@ def test_log_lines(caplog):
         ({"dtype": "float16"}, "dtype"),
         ({"device": "tpu"}, "device"),
         ({"epsilon": -1e-8}, "epsilon"),
+        ({"compile": "graph"}, "did you mean 'graphs'"),
+        ({"parallel": "dpp"}, "did you mean 'ddp'"),
+        ({"micro_batch": 0}, "micro_batch"),
+        ({"prefetch": -1}, "prefetch"),
+        ({"peak_flops": 0.0}, "peak_flops"),
     ],
 )
 def test_bad_options(options, word):
