@@ -9,8 +9,10 @@ import mosaics.baselines.transformer
 import mosaics.moons_model
 import mosaics.mosaic
 import mosaics.mosaic_v2
+import mosaics.tasks.language
 import mosaics.tasks.moons
-import mosaics.tasks.regbench  # noqa: F401  (imported for its registration)
+import mosaics.tasks.regbench
+import mosaics.tasks.story_answers  # noqa: F401  (imported for its registration)
 from mosaics.registry import MODELS, TASKS
 
 __all__ = ["MODELS", "TASKS"]

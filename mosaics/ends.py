@@ -101,7 +101,18 @@ class Ends(nn.Module):
             wanted = f"tokens ({axes}) of int64"
         if not fits or inputs.numel() == 0:
             reject("inputs", f"{wanted}, at least one", (tuple(inputs.shape), str(inputs.dtype)))
-        if self.vocabulary:
+        if self.vocabulary and _can_be_looked_at(inputs):
             low, high = int(inputs.min()), int(inputs.max())
             if low < 0 or high >= self.vocabulary:
                 reject("inputs", f"tokens from 0 to {self.vocabulary - 1}", low if low < 0 else high)
+
+
+def _can_be_looked_at(inputs: Tensor) -> bool:
+    """Tell whether the values of a tensor are at hand: on a CPU, outside torch.compile and torch.vmap.
+
+    A look at those on a CUDA device would make every forward pass wait for the device, which finds a token outside
+    the vocabulary by itself.
+    """
+    if inputs.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    return not torch._C._functorch.is_batchedtensor(inputs)

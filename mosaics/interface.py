@@ -46,7 +46,16 @@ class SequenceModel(Protocol):
 
 
 class Task(Protocol):
-    """What a model is trained on: batches (a pure function of config, seed and step), a loss, metrics."""
+    """What a model is trained on: batches (a pure function of config, seed and step), a loss, metrics.
+
+    All tensors of a batch have its rows on the same axis: the first, in a population the second. Two methods are a
+    task's own choice:
+
+        weight(batch) -> float or Tensor    how many terms `loss` is the mean of (in a population one number a member),
+                                            so that the loss of a batch is the weighted mean of those of its parts;
+                                            needed where a batch is cut into parts
+        tokens(batch) -> (int, int)         inputs that the model reads without and with padding, for tokens per second
+    """
 
     config: Any
     seed: Any

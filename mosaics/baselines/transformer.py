@@ -114,6 +114,12 @@ class Attention(nn.Module):
         found = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
         return self.output(found.transpose(1, 2).flatten(2))
 
+    def weights(self, x: Tensor) -> Tensor:
+        """Attention weights (batch, heads, T, T) for inputs (batch, T, d): (T, t) is that of step t at step T."""
+        query, key, _ = self._project(x, 0)
+        later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
+        return (query @ key.mT * self.scale).masked_fill(later, -torch.inf).softmax(-1)
+
     def step(self, x: Tensor, state: PairStore) -> Tensor:
         """Output (batch, d) for one input (batch, d) after those of `state`."""
         query, key, value = self._project(x[:, None], state.count)

@@ -3,9 +3,9 @@
     loss = mean over sequences, steps and channels of clip(prediction of x_{T+1} - x_{T+1}, -0.5, 0.5)^2
 
 Batch s holds rows s B .. s B + B - 1 of the world's training split: each sequence draws its own periods and its
-own start. A world of length L gives L - 1 predictions a sequence, so the published recipe (800 steps and their
-800 successors) has L = 801. Metrics are taken on the held-out periods, from the same seed (whose mixing is that of
-the training sequences):
+own start. With `train_size` n the rows are taken modulo n: the same n sequences are read again and again. A world of
+length L gives L - 1 predictions a sequence, so the published recipe (800 steps and their 800 successors) has L = 801.
+Metrics are taken on the held-out periods, from the same seed (whose mixing is that of the training sequences):
 
     validation_loss     the loss
     validation_error    mean absolute error of one-step predictions, over all context lengths
@@ -51,6 +51,8 @@ class MoonsTaskConfig:
     """Differences are clipped to this before they are squared (published); none: they are not clipped."""
     evaluation_rows: int = 64
     """Held-out sequences of an evaluation."""
+    train_size: int | None = None
+    """Training sequences, the first of the split; none: every batch is new."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.world, ThreeMoons):
@@ -59,6 +61,8 @@ class MoonsTaskConfig:
         if self.clip is not None:
             real("clip", self.clip, above=0.0)
         integer("evaluation_rows", self.evaluation_rows, 1)
+        if self.train_size is not None:
+            integer("train_size", self.train_size, 1)
 
     def build(self, seed: int | Sequence[int] = 0) -> MoonsTask:
         """Return the task with the data of `seed`, or of one seed a member."""
@@ -87,7 +91,15 @@ class MoonsTask:
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Return the batch of training step `step`."""
-        return self.rows("train", step * self.config.batch_size, self.config.batch_size)
+        size, known = self.config.batch_size, self.config.train_size
+        first = step * size if known is None else step * size % known
+        if known is None or first + size <= known:
+            return self.rows("train", first, size)
+        if known < size:
+            again = (first + torch.arange(size)) % known
+            return {name: x.index_select(_axis(name), again) for name, x in self.rows("train", 0, known).items()}
+        end, beginning = self.rows("train", first, known - first), self.rows("train", 0, first + size - known)
+        return {name: torch.cat([end[name], beginning[name]], _axis(name)) for name in end}
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """Return the clipped mean square, a scalar or one number a member."""
@@ -96,6 +108,17 @@ class MoonsTask:
         if counted is None:
             return square.mean((-3, -2, -1))
         return (square.mean(-1) * counted).sum((-2, -1)) / counted.sum((-2, -1)).clamp(min=1)
+
+    def weight(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return the number of predictions that count, of each member."""
+        seen = batch.get("seen")
+        seen = torch.ones_like(batch["observation"][..., 0], dtype=torch.bool) if seen is None else seen
+        return (seen[..., :-1] & seen[..., 1:]).sum((-2, -1))
+
+    def tokens(self, batch: dict[str, Tensor]) -> tuple[int, int]:
+        """Return the observations that the model reads, of all members; none is padding."""
+        count = batch["observation"][..., 1:, 0].numel()
+        return count, count
 
     def clipped(self, difference: Tensor) -> Tensor:
         """Clip differences to +- `clip`."""
@@ -155,6 +178,11 @@ def published_recipe(n_heads: int = 3) -> tuple[MoonsModelConfig, MoonsTaskConfi
         bias_correction=False,
     )
     return MoonsModelConfig(n_heads=n_heads, head_width=6 // n_heads), MoonsTaskConfig(), training
+
+
+def _axis(name: str) -> int:
+    """Axis of the sequences in an entry of a batch."""
+    return -3 if name == "observation" else -2
 
 
 def _mean(values: Tensor, counted: Tensor) -> float | list[float]:

@@ -1,19 +1,26 @@
 """Tensors and notes on disk: safetensors and JSON, written beside their place and renamed, never pickled.
 
     checkpoint/
-        latest.json                  names the file below and its SHA-256
-        step-00000100.safetensors    weights and optimizer; step and notes as JSON in the file's metadata
-        best-00000060.safetensors    the best weights so far, when there are any
+        step-00000100.json                    names the files below with their SHA-256; step and notes; its own SHA-256
+        step-00000100.safetensors             weights and optimizer
+        best-00000060.safetensors             the best weights so far, when there are any
+        step-00000090.json ...                the checkpoint before
 
-`latest.json` is replaced after the files that it names are whole, and only then are older ones removed: a kill
-at any moment leaves the checkpoint before or the new one.
+A checkpoint is there when its JSON file is, which is written after the files that it names. The two newest are kept,
+and only then are older ones removed: a kill at any moment leaves one that is whole, and where the newest is damaged or
+gone, the one before serves.
+
+Where parameters are sharded over n processes, process r writes ``step-00000100-R-of-N.safetensors`` (R = r + 1): the
+rows that it has of every tensor. Joined in order they are the whole, so any number of processes can read them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +30,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mosaics.training.processes import ALONE, Processes
 from toyworlds.core import folders
 from toyworlds.core.validate import DataError
 
 NOTES = "mosaicbench"
+KEPT = 2
+OURS = re.compile(r"(step|best)-\d{8}(-\d+-of-\d+)?\.(json|safetensors)|\..*\.partial")
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,11 @@ def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_json(value: dict[str, Any]) -> str:
+    """Return the SHA-256 of a JSON object, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], notes: dict[str, Any] | None = None) -> str:
@@ -73,42 +88,77 @@ def read_tensors(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, 
         raise DataError(f"{path}: not a file of tensors of this project ({error})") from None
 
 
-def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` into `folder` and remove what it replaces."""
-    folder.mkdir(exist_ok=True)
-    best = best_digest = None
-    if checkpoint.best:
-        best = f"best-{checkpoint.best_step:08d}.safetensors"
-        known = (folder / best).exists()
-        best_digest = digest_of(folder / best) if known else write_tensors(folder / best, checkpoint.best)
-    name = f"step-{checkpoint.step:08d}.safetensors"
-    notes = {"step": checkpoint.step, "best_step": checkpoint.best_step, "notes": checkpoint.notes}
-    notes |= {"best": best, "best_sha256": best_digest}
-    digest = write_tensors(folder / name, checkpoint.tensors, notes)
-    folders.write_json(folder / "latest.json", {"file": name, "sha256": digest})
-    _remove_all_but(folder, {"latest.json", name, best})
+def save(folder: Path, checkpoint: Checkpoint, processes: Processes = ALONE) -> None:
+    """Write `checkpoint` into `folder` and remove what it replaces; every process calls this with what is its own."""
+    if processes.first:
+        folder.mkdir(exist_ok=True)
+    if processes.writers > 1:
+        processes.tell(None)
+    entry = {"step": checkpoint.step, "best_step": checkpoint.best_step, "notes": checkpoint.notes}
+    entry["files"] = _write("step", checkpoint.step, folder, checkpoint.tensors, processes)
+    entry["best"] = _write("best", checkpoint.best_step, folder, checkpoint.best, processes) if checkpoint.best else {}
+    if processes.first:
+        entry = json.loads(json.dumps(entry, allow_nan=False))
+        name = f"step-{checkpoint.step:08d}.json"
+        folders.write_json(folder / name, entry | {"sha256": digest_of_json(entry)})
+        remove_all_but(folder, entries(folder)[:KEPT])
 
 
-def load(folder: Path) -> Checkpoint | None:
-    """Read the latest checkpoint of `folder`, None where there is none; what a kill left over is removed."""
-    latest = folder / "latest.json"
-    if not folder.exists():
-        return None
-    if not latest.exists():
-        _remove_all_but(folder, set())
-        return None
-    entry = folders.read_json(latest, "the name of a checkpoint")
-    if not isinstance(entry.get("file"), str) or not isinstance(entry.get("sha256"), str):
-        raise DataError(f"{latest}: expected the name and the SHA-256 of a checkpoint; got {entry}")
-    file = folder / Path(entry["file"]).name
-    tensors, notes = read_tensors(file, entry["sha256"])
+def _write(kind: str, step: int, folder: Path, tensors: dict[str, Tensor], processes: Processes) -> dict[str, str]:
+    """Write this process's file, best weights only once; return the names and SHA-256 of all processes' files."""
+    if processes.writers == 1 and not processes.first:
+        return {}
+    names = [f"{kind}-{step:08d}.safetensors"]
+    if processes.writers > 1:
+        names = [f"{kind}-{step:08d}-{r + 1}-of-{processes.writers}.safetensors" for r in range(processes.writers)]
+    path = folder / names[processes.rank]
+    digest = digest_of(path) if kind == "best" and path.exists() else write_tensors(path, tensors)
+    digests = processes.gather(digest) if processes.writers > 1 else [digest]
+    return dict(zip(names, digests, strict=True))
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return the JSON files of the checkpoints in `folder`, the newest first."""
+    return sorted(folder.glob("step-*.json"), reverse=True)
+
+
+def read(entry: Path) -> Checkpoint:
+    """Read the checkpoint of a JSON file; a DataError names what is damaged or missing."""
+    found = _entry(entry)
     try:
-        best = read_tensors(folder / notes["best"], notes["best_sha256"])[0] if notes["best"] else {}
-        checkpoint = Checkpoint(notes["step"], tensors, notes["notes"], best, notes["best_step"])
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{file}: not a checkpoint of this project ({error})") from None
-    _remove_all_but(folder, {"latest.json", file.name, notes["best"]})
-    return checkpoint
+        tensors = _joined(entry.parent, found["files"])
+        best = _joined(entry.parent, found["best"]) if found["best"] else {}
+        return Checkpoint(found["step"], tensors, found["notes"], best, found["best_step"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{entry}: not a checkpoint of this project ({error})") from None
+
+
+def remove_all_but(folder: Path, kept: list[Path]) -> None:
+    """Remove checkpoints other than those of the JSON files `kept`, and what a kill left over."""
+    names: set[str] = set()
+    for entry in kept:
+        with contextlib.suppress(DataError):  # a damaged one keeps nothing
+            found = _entry(entry)
+            names |= {entry.name, *found["files"], *found["best"]}
+    for file in folder.iterdir():
+        if file.name not in names and OURS.fullmatch(file.name):
+            file.unlink()
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    found = folders.read_json(path, "the names of a checkpoint's files")
+    if found.pop("sha256", None) != digest_of_json(found):
+        raise DataError(f"{path}: damaged, or not a checkpoint of this project")
+    return found
+
+
+def _joined(folder: Path, files: dict[str, str]) -> dict[str, Tensor]:
+    """Read files of tensors; rows of the processes one after the other, what only the first has as it is."""
+    parts = [read_tensors(folder / Path(name).name, digest)[0] for name, digest in files.items()]
+    if len(parts) == 1:
+        return parts[0]
+    everywhere = set(parts[-1])
+    return {n: torch.cat([part[n] for part in parts]) if n in everywhere else t for n, t in parts[0].items()}
 
 
 @torch.no_grad()
@@ -128,9 +178,3 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
     kept = model.state_dict().keys()
     buffers = {name: buffer for name, buffer in model.named_buffers() if name in kept}
     return dict(model.named_parameters()) | buffers
-
-
-def _remove_all_but(folder: Path, kept: set[str | None]) -> None:
-    for file in folder.iterdir():
-        if file.name not in kept:
-            file.unlink()

@@ -1,15 +1,25 @@
-"""How to train: one frozen dataclass for all tasks, and the published recipes' values as functions."""
+"""How to train: one frozen dataclass for all tasks.
+
+Most fields say what is computed; those named in `MACHINE` say how, and change a result by no more than rounding
+(dropout masks also depend on `micro_batch` and the number of processes). A run may be continued with other values of
+them, so they are no part of its identity.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mosaics.training.schedule import SCHEDULES, learning_rate
 from toyworlds.core.validate import choice, integer, real, reject
 
 DTYPES = ("float32", "bfloat16", "float64")
 DEVICES = ("auto", "cpu", "cuda")
+COMPILE = ("none", "model", "graphs")
+PARALLEL = ("none", "ddp", "fsdp")
+MACHINE = ("micro_batch", "compile", "activation_checkpointing", "prefetch", "parallel", "tensorboard", "peak_flops")
+"""Fields that say how a run is computed, not what."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,20 @@ class TrainConfig:
     """CPU threads; an exact resume on a CPU needs the number of the run before. None: torch's own number."""
     seed: int = 0
     """Seed of dropout; the model's start and the batches have their own."""
+    micro_batch: int | None = None
+    """Rows that a process computes at once; gradients add up to those of the whole batch. None: all its rows."""
+    compile: Literal["none", "model", "graphs"] = "none"
+    """Compile the model with torch.compile; graphs also replays CUDA graphs, for batches of one shape."""
+    activation_checkpointing: bool = False
+    """Keep only the inputs of each block and compute its inside again in the backward pass: less memory."""
+    prefetch: int | None = None
+    """Batches that a thread makes ahead. None: 2 on a CUDA device, 0 on a CPU."""
+    parallel: Literal["none", "ddp", "fsdp"] = "none"
+    """Processes of torchrun that share each batch: copies of the model (ddp) or shards of it (fsdp)."""
+    tensorboard: bool = False
+    """Write events for TensorBoard into the run's folder."""
+    peak_flops: float | None = None
+    """Operations a second of a device, for the model-FLOPs utilisation. None: known for some GPUs, else left out."""
 
     def __post_init__(self) -> None:
         integer("steps", self.steps, 1)
@@ -74,7 +98,7 @@ class TrainConfig:
         real("weight_decay", self.weight_decay, 0.0)
         if self.clip_norm is not None:
             real("clip_norm", self.clip_norm, above=0.0)
-        for name in ("evaluate_every", "patience", "checkpoint_every", "threads"):
+        for name in ("evaluate_every", "patience", "checkpoint_every", "threads", "micro_batch"):
             if getattr(self, name) is not None:
                 integer(name, getattr(self, name), 1)
         if self.patience is not None and self.evaluate_every is None:
@@ -83,6 +107,16 @@ class TrainConfig:
         choice("dtype", self.dtype, DTYPES)
         choice("device", self.device, DEVICES)
         integer("seed", self.seed, 0)
+        choice("compile", self.compile, COMPILE)
+        choice("parallel", self.parallel, PARALLEL)
+        if self.prefetch is not None:
+            integer("prefetch", self.prefetch, 0)
+        if self.peak_flops is not None:
+            real("peak_flops", self.peak_flops, above=0.0)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields that tell this run from any other: all but those of `MACHINE`."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in MACHINE}
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate of update `step`, 0 .. steps - 1."""

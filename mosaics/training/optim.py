@@ -9,6 +9,8 @@ Without it the first updates are longer: by c_1^-1 sqrt(c_2) they are 3.2 r at t
 Everything is elementwise, so a population is updated as its members would be, one by one; the norm is taken
 over all parameters of one member.
 
+On a CUDA device torch's fused AdamW does the same in one kernel, where it can: it always corrects the bias.
+
 Reference: Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019.
 """
 
@@ -18,6 +20,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
+
+from mosaics.training.config import TrainConfig
 
 
 class AdamW:
@@ -42,8 +47,11 @@ class AdamW:
         self.second = [torch.zeros_like(p) for p in self.parameters]
 
     @torch.no_grad()
-    def update(self, gradients: list[Tensor], learning_rate: float, done: int) -> None:
-        """Update all parameters in place; `done` updates were made before this one."""
+    def update(self, gradients: list[Tensor], learning_rate: float | list[float], done: int) -> None:
+        """Update all parameters in place; `done` updates were made before this one.
+
+        A list of learning rates has one for each index of the parameters' first axis, the members of a population.
+        """
         beta_1, beta_2 = self.betas
         torch._foreach_lerp_(self.first, gradients, 1.0 - beta_1)
         torch._foreach_mul_(self.second, beta_2)
@@ -52,6 +60,12 @@ class AdamW:
         scale = torch._foreach_sqrt(self.second)
         torch._foreach_div_(scale, c_2**0.5)
         torch._foreach_add_(scale, self.epsilon)
+        if isinstance(learning_rate, list):
+            for parameter in self.decayed:
+                parameter.mul_(1.0 - _of_members(learning_rate, parameter) * self.weight_decay)
+            for parameter, first, size in zip(self.parameters, self.first, scale, strict=True):
+                parameter.sub_(_of_members(learning_rate, parameter) / c_1 * first / size)
+            return
         if self.decayed:
             torch._foreach_mul_(self.decayed, 1.0 - learning_rate * self.weight_decay)
         torch._foreach_addcdiv_(self.parameters, self.first, scale, -learning_rate / c_1)
@@ -62,9 +76,59 @@ class AdamW:
         return first | {f"second.{name}": v for name, v in zip(self.names, self.second, strict=True)}
 
 
+class FusedAdamW(AdamW):
+    """The same update by torch's fused kernel."""
+
+    @torch.no_grad()
+    def update(self, gradients: list[Tensor], learning_rate: float | list[float], done: int) -> None:
+        """Update all parameters in place; `done` updates were made before this one."""
+        if isinstance(learning_rate, list):
+            super().update(gradients, learning_rate, done)
+            return
+        decayed = {id(p) for p in self.decayed}
+        for decay in (self.weight_decay, 0.0) if self.decayed else (0.0,):
+            some = [i for i, p in enumerate(self.parameters) if (id(p) in decayed) == (decay > 0.0)]
+            if some:
+                adamw(
+                    [self.parameters[i] for i in some],
+                    [gradients[i] for i in some],
+                    [self.first[i] for i in some],
+                    [self.second[i] for i in some],
+                    [],
+                    [torch.tensor(float(done), device=self.parameters[i].device) for i in some],
+                    fused=True,
+                    amsgrad=False,
+                    beta1=self.betas[0],
+                    beta2=self.betas[1],
+                    lr=learning_rate,
+                    weight_decay=decay,
+                    eps=self.epsilon,
+                    maximize=False,
+                )
+
+
+def optimizer(parameters: Mapping[str, Tensor], config: TrainConfig, members: int | None) -> AdamW:
+    """Return AdamW; decay acts on parameters of two dimensions or more, the axis of a population not counted."""
+    least = 0 if config.decay_vectors else 3 if members else 2
+    fused = config.bias_correction and all(p.is_cuda for p in parameters.values())
+    return (FusedAdamW if fused else AdamW)(
+        parameters,
+        betas=config.betas,
+        epsilon=config.epsilon,
+        weight_decay=config.weight_decay,
+        decayed=frozenset(name for name, p in parameters.items() if p.dim() >= least),
+        bias_correction=config.bias_correction,
+    )
+
+
+def _of_members(rates: list[float], parameter: Tensor) -> Tensor:
+    """Bring the learning rates of members to a shape that broadcasts against `parameter`, (members, ...)."""
+    return parameter.new_tensor(rates).view(-1, *[1] * (parameter.dim() - 1))
+
+
 def gradient_norm(gradients: list[Tensor], members: int | None) -> Tensor:
     """Euclidean norm over all gradients: a scalar, or (members,) where the first axis tells members apart."""
-    norms = [torch.linalg.vector_norm(g.reshape(members or 1, -1), dim=1) for g in gradients]
+    norms = [torch.linalg.vector_norm(g.reshape(members or 1, g.numel() // (members or 1)), dim=1) for g in gradients]
     total = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     return total if members else total[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import torch
@@ -14,11 +15,17 @@ from toyworlds.core.validate import reject
 
 
 def device_of(config: TrainConfig) -> torch.device:
-    """Return the device to train on; an InputError where CUDA is asked for and is not there."""
+    """Return the device to train on, of several processes each its own; an InputError where CUDA is not there."""
     available = torch.cuda.is_available()
     if config.device == "cuda" and not available:
         reject("device", "cpu or auto, for torch finds no CUDA device", config.device)
-    return torch.device("cuda" if available and config.device != "cpu" else "cpu")
+    if not available or config.device == "cpu":
+        return torch.device("cpu")
+    if config.parallel == "none":
+        return torch.device("cuda")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
 
 
 def autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
@@ -42,7 +49,7 @@ def environment(config: TrainConfig, device: torch.device) -> Iterator[None]:
     Numbers below the smallest normal one (1e-38 in float32) count as 0 in this thread: sharp retrieval weights
     make many of them, and processors take a hundred times as long for each.
     """
-    threads, flushing = torch.get_num_threads(), _flushes_denormals()
+    threads, flushing = torch.get_num_threads(), flushes_denormals()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
             torch.set_flush_denormal(True)
@@ -54,11 +61,17 @@ def environment(config: TrainConfig, device: torch.device) -> Iterator[None]:
             torch.set_flush_denormal(flushing)
 
 
-def seed_dropout(config: TrainConfig, step: int) -> None:
-    """Seed torch's generators from (seed, step) alone, so that an exact resume needs no generator's state."""
-    torch.manual_seed(int(Stream(config.seed, "training", "dropout").words(step, 1)[0] >> 1))
+def seed_dropout(config: TrainConfig, step: int, first_row: int = 0) -> None:
+    """Seed torch's generators from (seed, step, first row of the part), so that a resume needs no generator's state."""
+    names = ("training", "dropout") + ((first_row,) if first_row else ())
+    torch.manual_seed(int(Stream(config.seed, *names).words(step, 1)[0] >> 1))
 
 
-def _flushes_denormals() -> bool:
+def pinned(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Return a batch in memory that a CUDA device reads by itself; as it is for a CPU."""
+    return {name: item.pin_memory() for name, item in batch.items()} if device.type == "cuda" else batch
+
+
+def flushes_denormals() -> bool:
     """Tell whether numbers below the smallest normal one count as 0 in this thread."""
     return (torch.tensor(1e-310, dtype=torch.float64) * 1.0).item() == 0.0

@@ -1,0 +1,221 @@
+"""The story-answers task: read endless stories of the story world, half of which stop at a question and its answer.
+
+    row        e t_1 .. t_n e              a whole story; e the end-of-text token
+               e t_1 .. t_n a_1 .. a_m     the beginning of a story, a question about it, and the answer a, of one
+                                           token or more (`toyworlds.stories.prompts`)
+    loss       mean over a random `loss_share` of the tokens t of -ln p
+               + answer_weight * mean over the tokens a of -ln p
+
+Whole stories ask and answer such questions too, but only about two each. Every story and every prompt is of the
+training split, whose heroes are in no other. Stories never repeat: pool p of `POOL` batches tells the next ones; the
+prompts, slow to make, come back in another order once all were read. The tokenizer is trained on the first stories of
+another seed.
+
+Metrics, on stories and prompts of the validation split:
+
+    validation_loss     nats a token of whole stories, ends included
+    answer_loss         nats a token of the answers to prompts
+
+A loss on a share of the tokens has the gradient of the whole loss on average; it saves most of the read-out, which with
+thousands of tokens and two narrow blocks is more than half of the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mosaics.interface import Metrics
+from mosaics.mosaic import MemoryMosaicConfig
+from mosaics.registry import MODELS, TASKS
+from mosaics.sizes import count, match_parameters
+from mosaics.stack import Stack
+from mosaics.tasks.batching import bucketed
+from mosaics.tasks.language import positions_of, token_losses
+from mosaics.text.corpus import StoryCorpus
+from mosaics.text.stream import tokens_of
+from mosaics.text.tokenizer import BytePair, train_byte_pair
+from mosaics.training import TrainConfig
+from mosaics.training.placement import place
+from toyworlds.core.seeds import Stream
+from toyworlds.core.validate import InputError, choice, integer, real, reject
+from toyworlds.stories.prompts import KINDS, prompts
+from toyworlds.stories.world import Stories
+
+POOL = 32
+"""Batches whose rows are drawn, and sorted by length, together."""
+TOKENIZER_SEED, DATA_SEED = 0, 1
+
+
+@TASKS.register("story_answers", "tokens")
+@dataclass(frozen=True)
+class StoryAnswersConfig:
+    """Read stories of the story world and answer questions about them."""
+
+    vocabulary: int = 4096
+    """Byte pairs of the tokenizer."""
+    tokenizer_stories: int = 6000
+    """Stories that the tokenizer is trained on."""
+    prompts: int = 3000
+    """Training prompts of each of the three kinds."""
+    question_share: float = 0.5
+    """Share of the rows that stop at a question."""
+    answer_weight: float = 1.0
+    """Weight of the answers' mean loss beside that of the text."""
+    loss_share: float = 0.3
+    """Share of the text's tokens whose loss is taken in training."""
+    batch_size: int = 4
+    """Rows in a batch."""
+    validation: int = 60
+    """Validation stories, and validation prompts of each kind."""
+
+    def __post_init__(self) -> None:
+        for name in ("vocabulary", "tokenizer_stories", "prompts", "batch_size", "validation"):
+            integer(name, getattr(self, name), 1)
+        real("question_share", self.question_share, 0.0, 1.0)
+        real("answer_weight", self.answer_weight, 0.0)
+        real("loss_share", self.loss_share, 0.0, 1.0, above=0.0)
+
+    @property
+    def longest(self) -> int:
+        """Most tokens of a row; stories of the world have fewer."""
+        return 640
+
+    def build(self, seed: int = 0) -> StoryAnswersTask:
+        """Return the task whose batches are drawn from `seed`."""
+        return StoryAnswersTask(self, seed)
+
+
+class StoryAnswersTask:
+    """The task of this file; a batch holds ``tokens``, ``labels`` (B, T) int64, ``weights`` (B, T) float32."""
+
+    def __init__(self, config: StoryAnswersConfig, seed: int = 0) -> None:
+        self.config, self.seed = config, integer("seed", seed, 0)
+        self._pool = lru_cache(maxsize=1)(self.pool)
+
+    @cached_property
+    def tokenizer(self) -> BytePair:
+        """The tokenizer of the task."""
+        return story_tokenizer(self.config.tokenizer_stories, self.config.vocabulary)
+
+    def questions(self, split: str, count: int) -> list[tuple[np.ndarray, int]]:
+        """Return rows that end in an answer, `count` of each kind, and the number of tokens of each answer."""
+        asked = [(p.text, p.answer) for kind in KINDS for p in prompts(Stories(), DATA_SEED, kind, count, split=split)]
+        texts = self.tokenizer.encode([text for text, _ in asked])
+        answers = self.tokenizer.encode([f" {answer}" for _, answer in asked])
+        return [(np.concatenate([text, a]), len(a)) for text, a in zip(texts, answers, strict=True)]
+
+    @cached_property
+    def asked(self) -> list[tuple[np.ndarray, int]]:
+        """The training prompts."""
+        return self.questions("train", self.config.prompts)
+
+    def pool(self, number: int) -> list[list[tuple[np.ndarray, int]]]:
+        """Return the batches of pool `number`: rows, each with the number of tokens of its answer, 0 for a story."""
+        config = self.config
+        rows = POOL * config.batch_size
+        questions = round(config.question_share * rows)
+        stories = StoryCorpus(rows - questions, seed=DATA_SEED + 1 + self.seed, start=number * (rows - questions))
+        texts = self.tokenizer.encode(list(stories)) if rows > questions else []
+        found = [(np.append(text, self.tokenizer.end), 0) for text in texts]
+        for place_in_stream in range(number * questions, (number + 1) * questions):
+            epoch, place_in_epoch = divmod(place_in_stream, len(self.asked))
+            found.append(self.asked[self._order(epoch)[place_in_epoch]])
+        words = Stream(self.seed, "story_answers", "pool", number).words(0, len(found))
+        order = bucketed(np.array([len(row) for row, _ in found]), config.batch_size, words)
+        return [[found[row] for row in order[i : i + config.batch_size]] for i in range(0, rows, config.batch_size)]
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        """Return the batch of training step `step`."""
+        number, place_in_pool = divmod(step, POOL)
+        rows = self._pool(number)[place_in_pool]
+        return self._batch(rows, Stream(self.seed, "story_answers", "tokens", step))
+
+    def _order(self, epoch: int) -> np.ndarray:
+        words = Stream(self.seed, "story_answers", "epoch", epoch).words(0, len(self.asked))
+        return np.argsort(words, kind="stable")
+
+    def _batch(self, rows: list[tuple[np.ndarray, int]], stream: Stream | None) -> dict[str, Tensor]:
+        shape = (len(rows), max(len(row) for row, _ in rows))
+        tokens, labels = (np.full(shape, self.tokenizer.end, np.int64) for _ in range(2))
+        text, answer = np.zeros(shape, bool), np.zeros(shape, bool)
+        for number, (row, answered) in enumerate(rows):
+            labels[number, : len(row)], tokens[number, 1 : len(row)] = row, row[:-1]
+            text[number, : len(row) - answered] = True
+            answer[number, len(row) - answered : len(row)] = True
+        if stream is not None:
+            text &= stream.uniform(0, text.size).reshape(shape) < self.config.loss_share
+        weights = text / max(text.sum(), 1) + self.config.answer_weight * answer / max(answer.sum(), 1)
+        arrays = {"tokens": tokens, "labels": labels, "weights": weights.astype(np.float32)}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        """Return the loss of this file; the model is a stack of blocks (a mosaic or a transformer)."""
+        if not isinstance(model, Stack):
+            reject("model", "a mosaic or a transformer, a stack of blocks", type(model).__name__)
+        kept = batch["weights"] > 0
+        logits = model.read_out(model.hidden_states(batch["tokens"])[-1][kept])
+        losses = functional.cross_entropy(logits, batch["labels"][kept], reduction="none")
+        return (losses * batch["weights"][kept]).sum()
+
+    def evaluate(self, model: nn.Module) -> Metrics:
+        """Return the metrics of this file."""
+        tokens = tokens_of(StoryCorpus(self.config.validation, "validation", DATA_SEED), self.tokenizer)
+        losses, count = 0.0, 0
+        for row in self.validation_questions:
+            batch = place(self._batch([row], None), model)
+            logits = model(batch["tokens"])[0, -row[1] :].float()
+            losses += float(functional.cross_entropy(logits, batch["labels"][0, -row[1] :], reduction="sum"))
+            count += row[1]
+        nats = token_losses(model, tokens, self.tokenizer.end, self.config.longest)
+        return {"validation_loss": float(nats.mean()), "answer_loss": losses / count}
+
+    @cached_property
+    def validation_questions(self) -> list[tuple[np.ndarray, int]]:
+        """Validation prompts."""
+        return self.questions("validation", self.config.validation)
+
+
+@lru_cache(maxsize=2)
+def story_tokenizer(stories: int, vocabulary: int) -> BytePair:
+    """Return the byte pairs of the first stories of the world's training split; InputError where they are too few."""
+    found = train_byte_pair(StoryCorpus(stories, seed=TOKENIZER_SEED), vocabulary)
+    if found.vocabulary != vocabulary:
+        raise InputError(f"tokenizer_stories: expected enough stories for {vocabulary} byte pairs; got {stories}")
+    return found
+
+
+class Recipe(NamedTuple):
+    """What to train on what, and how."""
+
+    model: Any
+    """Config of the model."""
+    task: StoryAnswersConfig
+    training: TrainConfig
+
+
+def laptop_recipe(model: str = "mosaic", *, steps: int = 7500) -> Recipe:
+    """Return a recipe for a core and a quarter of an hour: 2 blocks, 8 heads, width 128.
+
+    The mosaic is of the variant 'nano', whose logits are not divided by sqrt(d); any other model has its parameter
+    count, a table of positions not counted.
+    """
+    task = StoryAnswersConfig()
+    size: dict[str, Any] = {"vocabulary": task.vocabulary, "n_layers": 2, "n_heads": 8, "width": 128}
+    config: Any = MemoryMosaicConfig(**size, variant="nano")
+    if choice("model", model, MODELS.names("tokens")) != "mosaic":
+        limit = {"context": task.longest} if getattr(MODELS[model], "context", 0) else {}
+        other = MODELS[model](**size, **limit)
+        config = match_parameters(other, count(config) + positions_of(other))
+    training = TrainConfig(
+        steps=steps, learning_rate=5e-3, final_learning_rate=5e-4, schedule="cosine", warmup_steps=100,
+        betas=(0.9, 0.95), weight_decay=0.1, clip_norm=1.0, evaluate_every=2500, checkpoint_every=250, log_every=25,
+        threads=1, device="cpu",
+    )  # fmt: skip
+    return Recipe(config, task, training)
