@@ -164,6 +164,23 @@ def difference(
     return percentile_interval(statistic(left) - statistic(right), samples, level)
 
 
+def t_interval(values: Any, *, level: float = LEVEL) -> Interval:
+    """Mean of runs (n,), n >= 2, plus and minus t s / sqrt(n): s their standard deviation, t Student's quantile.
+
+    Exact for normal runs whatever their number, where the percentile bootstrap of a few is too short; wide for it.
+
+    >>> str(t_interval([1.0, 2.0, 3.0]))
+    '2 [-0.4841, 4.484]'
+    """
+    from scipy.special import stdtrit
+
+    runs, level = finite("values", values, 1), checked_level(level)
+    if len(runs) < 2:
+        reject("values", "at least 2 runs", len(runs))
+    half = float(stdtrit(len(runs) - 1, (1.0 + level) / 2.0)) * float(runs.std(ddof=1)) / len(runs) ** 0.5
+    return Interval(float(runs.mean()), float(runs.mean()) - half, float(runs.mean()) + half, level)
+
+
 def rate_interval(successes: int, trials: int, *, level: float = LEVEL, method: str = "wilson") -> Interval:
     """Interval of a rate k / n: "wilson", or "clopper-pearson", which never covers less than its level.
 

@@ -4,8 +4,9 @@
     against_ngrams(["runs/mosaic-0", "runs/mosaic-1", ..])
 
 The comparison takes the metrics that each run ended with on its test set, and those of n-grams on the same problems.
-Intervals are over the runs of a model (its seeds), not over problems: three of them make an interval that covers the
-mean three times in four (see `analysis.bootstrap`).
+Intervals are over the runs of a model (its seeds), not over problems. Two are given: Student's, right where runs are
+normal, and wide for three of them; and the percentile bootstrap, which with three runs covers the mean three times in
+four only (see `analysis.bootstrap`).
 """
 
 from __future__ import annotations
@@ -16,16 +17,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.bootstrap import bootstrap_interval
+import numpy as np
+
+from analysis.bootstrap import bootstrap_interval, t_interval
 from toyworlds.core.validate import DataError, InputError, from_dict, reject
 
 if TYPE_CHECKING:
     from mosaics.training import SavedRun
 
-METRICS = {"dfa_accuracy": "dfa_accuracy", "total_variation": "total_variation", "excess": "cross_entropy"}
+METRICS = {
+    "dfa_accuracy": "dfa_accuracy",
+    "total_variation": "total_variation",
+    "cross_entropy": "cross_entropy",
+    "excess": "cross_entropy",
+}
 """Metrics on all rows, and the state oracle's objective for each."""
 HIGHER_IS_BETTER = ("dfa_accuracy",)
 TRIGRAM, ORACLE = "trigram, back-off", "state oracle"
+NAMES = ("unigram", "bigram", "trigram", "4-gram")
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,9 @@ def load_run(folder: str | Path, which: str = "model") -> Loaded:
 def against_ngrams(folders: Sequence[str | Path]) -> dict[str, Any]:
     """Compare runs of RegBench with n-grams on their test set: plain values, ready for JSON.
 
-    For each model: parameters, seconds of each run, each metric's values and interval over its runs, and the same
-    for its lead over the back-off trigram, signed so that positive is better. All runs must share the task's options.
+    For each model: parameters, seconds of each run, each metric's values and intervals over its runs, and the same
+    for its lead over each n-gram and over the oracle, signed so that positive is better. All runs must share the
+    task's options.
     """
     runs = [load_run(folder) for folder in folders]
     if not runs or any(
@@ -94,14 +104,25 @@ def against_ngrams(folders: Sequence[str | Path]) -> dict[str, Any]:
             "seconds": [run.saved.result["seconds"] for run in own],
         }
         for metric in METRICS:
-            values = [run.saved.result["final"][f"test_{metric}"] for run in own]
-            entry[metric] = {"values": values, "interval": asdict(bootstrap_interval(values))}
-            if metric in baselines[TRIGRAM]:
-                sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
-                lead = [sign * (value - baselines[TRIGRAM][metric]) for value in values]
-                entry[metric]["lead_over_trigram"] = asdict(bootstrap_interval(lead))
+            values = np.array([run.saved.result["final"][f"test_{metric}"] for run in own])
+            sign = 1.0 if metric in HIGHER_IS_BETTER else -1.0
+            entry[metric] = _over_runs(values) | {
+                "lead": {
+                    rival: _over_runs(sign * (values - found[metric]))
+                    for rival, found in baselines.items()
+                    if metric in found
+                }
+            }
         models[name] = entry
     return {"task": runs[0].task["options"], "baselines": baselines, "models": models}
+
+
+def _over_runs(values: np.ndarray) -> dict[str, Any]:
+    return {
+        "values": values.tolist(),
+        "t_interval": asdict(t_interval(values)),
+        "bootstrap": asdict(bootstrap_interval(values)),
+    }
 
 
 def baseline_metrics(run: Loaded) -> dict[str, dict[str, float]]:
@@ -116,11 +137,8 @@ def baseline_metrics(run: Loaded) -> dict[str, dict[str, float]]:
 
     options = run.task["options"]
     problems = load(run.world, "test", 0, options["test_size"], seed=options["data_seed"])
-    learners = {
-        TRIGRAM: NGram(3),
-        "trigram, Witten-Bell": NGram(3, "witten-bell"),
-        "4-gram, Witten-Bell": NGram(4, "witten-bell"),
-    }
+    learners = {f"{name}, back-off": NGram(order) for order, name in enumerate(NAMES[:3], 1)}
+    learners |= {f"{name}, Witten-Bell": NGram(order, "witten-bell") for order, name in enumerate(NAMES, 1)}
     found = {}
     for name, learner in learners.items():
         rows = learner.predict(problems.tokens, problems.vocabulary)

@@ -18,16 +18,14 @@ their partners. What is then seen in the model itself, all that follows in later
     effect     total variation between p before and after
     flip       the most probable token is another
 
+On moons, z is one coordinate of the predicted observation, drawn for each sequence, and effects are |dz|; a moons
+model is one layer of memories without a norm, so there what is expected is what happens.
+
 A memory returns a weighted mean, so a pair that says what its whole memory says can be removed without effect, though
 it contributes much: the others take over. `account` = "contribution" names pairs by what they contribute (dz of
 silence) whatever is done to them; "intervention" by what the trace expects of the very intervention.
 
-Statistics are over problems (of several models: strata), with percentile bootstraps:
-
-    mean of each side, their paired difference, their ratio, and the standardised difference
-    d = mean(difference) / standard deviation(difference)         (Cohen's d of paired samples)
-
-Reference: Cohen, Statistical power analysis for the behavioral sciences, 1988, sec. 2.3.5.
+Effect sizes with intervals come from `analysis.trace_effects`.
 """
 
 from __future__ import annotations
@@ -39,16 +37,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.bootstrap import (
-    RESAMPLES,
-    Interval,
-    Strata,
-    bootstrap_interval,
-    mean,
-    paired_difference,
-    percentile_interval,
-    resample_indices,
-)
 from regbench.problems import Problems
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import InputError, choice, integer, real, reject
@@ -57,6 +45,8 @@ if TYPE_CHECKING:
     from mosaics.trace import Trace
 
 SIDES = ("named", "matched")
+MEASURES = ("weight", "expected", "effect", "flip")
+Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 ALONE = 1e-9
 """A memory whose other pairs weigh less than this has nobody to hand a weight to."""
 
@@ -80,7 +70,7 @@ class Traceability:
     first: int = 20
     """First row from which the step of a problem is drawn."""
     seed: int = 0
-    """Seed of the drawn steps."""
+    """Seed of the drawn steps, and of the drawn coordinates on moons."""
 
     def __post_init__(self) -> None:
         choice("intervention", self.intervention, ("silence", "remove"))
@@ -104,6 +94,17 @@ def steps(problems: Problems, how: Traceability) -> Iterator[tuple[int, int]]:
             yield problem, int(rows[int(draw * len(rows))])
 
 
+def total_variation(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Half the sum of absolute differences of the softmax of logits (.., K)."""
+    first, second = (np.exp(z - np.logaddexp.reduce(z, axis=-1, keepdims=True)) for z in (before, after))
+    return np.asarray(np.abs(first - second).sum(-1) / 2.0)
+
+
+def absolute(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Sum of absolute differences of outputs (.., K)."""
+    return np.asarray(np.abs(before - after).sum(-1))
+
+
 @dataclass(frozen=True)
 class Stored:
     """The stored pairs of a trace: table (layer, head, index), weights (n,), contributions (n, K), memory (n,)."""
@@ -113,14 +114,16 @@ class Stored:
     contributions: np.ndarray
     memory: np.ndarray
     logits: np.ndarray
+    distance: Distance = total_variation
 
     @classmethod
-    def of(cls, found: Trace) -> Stored:
-        """Pairs of a trace of all logits."""
+    def of(cls, found: Trace, distance: Distance = total_variation) -> Stored:
+        """Pairs of a trace of all logits, or of other outputs with the distance that effects are taken in."""
         pairs = ((found.parts["kind"] == "pair") & (found.parts["weight"] > 0)).to_numpy()
         table = found.parts[pairs].reset_index(drop=True)
         memory = table.groupby(["layer", "head"]).ngroup().to_numpy()
-        return cls(table, table["weight"].to_numpy(), found.contributions[pairs], memory, found.predicted)
+        contributions = found.contributions[pairs]
+        return cls(table, table["weight"].to_numpy(), contributions, memory, found.predicted, distance)
 
     def shift(self, chosen: Sequence[int], intervention: str) -> np.ndarray:
         """Change of the logits (K,) that the trace expects of tampering with the pairs numbered `chosen`."""
@@ -138,13 +141,7 @@ class Stored:
     def expected(self, intervention: str) -> np.ndarray:
         """Expected effect of tampering with each pair alone, (n,)."""
         shifts = np.stack([self.shift([pair], intervention) for pair in range(len(self.weights))])
-        return total_variation(self.logits, self.logits + shifts)
-
-
-def total_variation(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Half the sum of absolute differences of the softmax of logits (.., K)."""
-    first, second = (np.exp(z - np.logaddexp.reduce(z, axis=-1, keepdims=True)) for z in (before, after))
-    return np.asarray(np.abs(first - second).sum(-1) / 2.0)
+        return self.distance(self.logits, self.logits + shifts)
 
 
 def match(stored: Stored, how: Traceability) -> tuple[list[int], list[int]]:
@@ -172,121 +169,71 @@ def measure(model: Any, problems: Problems, how: Traceability | None = None) -> 
     Columns: problem, row, pairs (on each side), and for either side weight (sum), expected, effect, flip, with the
     suffixes _named and _matched. Problems without any match keep their line, with pairs = 0 and NaN.
     """
-    import torch
-
-    from mosaics.edit import Remove, Replace, change
     from mosaics.trace import exact, trace
 
     how, model = how or Traceability(), exact(model)
-    nothing = torch.zeros(model.config.width // model.config.n_heads, dtype=torch.float64)
     lines = []
     for problem, row in steps(problems, how):
         tokens = problems.tokens[problem, : row + 1].astype(np.int64)
         stored = Stored.of(trace(model, tokens))
-        sides = dict(zip(SIDES, match(stored, how), strict=True))
-        line: dict[str, Any] = {"problem": problem, "row": row, "pairs": len(sides["named"])}
-        for side, pairs in sides.items() if line["pairs"] else ():
-            places = stored.table.loc[pairs, ["layer", "head", "index"]].to_numpy().tolist()
-            edits: list[Any] = [
-                Remove(*place) if how.intervention == "remove" else Replace(*place, value=nothing)  # type: ignore[misc]
-                for place in places
-            ]
-            edited = change(model, tokens, edits, since=row)
-            expected = total_variation(stored.logits, stored.logits + stored.shift(pairs, how.intervention))
-            line |= {
-                f"weight_{side}": stored.weights[pairs].sum(),
-                f"expected_{side}": float(expected),
-                f"effect_{side}": edited.total_variation,
-                f"flip_{side}": float(edited.after.argmax() != edited.before.argmax()),
-            }
-        lines.append(line)
+        lines.append(
+            {"problem": problem, "row": row} | _tampered(model, tokens, stored, range(len(stored.logits)), how)
+        )
     if not lines:
         raise InputError(f"problems: expected one with a labelled row from {how.first} on; got none")
     return pd.DataFrame(lines)
 
 
-@dataclass(frozen=True)
-class Effects:
-    """Effect sizes of named against matched pairs; each table (one a model) is a stratum."""
+def measure_moons(model: Any, sequences: np.ndarray, how: Traceability | None = None) -> pd.DataFrame:
+    """Return the same for a moons model, sequences (n, T, C): one line a sequence; the drawn coordinate, no flip."""
+    from mosaics.trace import exact, trace
 
-    problems: int
-    """Problems with matched pairs."""
-    without: int
-    """Problems left out because none of their named pairs has a match."""
-    pairs: float
-    """Named pairs of a problem, mean."""
-    named: dict[str, Interval]
-    """Mean weight, expected effect, effect and flip of the named pairs."""
-    matched: dict[str, Interval]
-    """The same of the matched pairs."""
-    difference: dict[str, Interval]
-    """named - matched, paired by problem."""
-    standardised: Interval
-    """Cohen's d of the paired differences in effect."""
-    ratio: Interval
-    """Mean effect of the named pairs over that of the matched."""
-    larger: Interval
-    """Share of problems whose named pairs have the larger effect."""
-    correlation: Interval
-    """Between expected and seen effects, both sides together; mean over models."""
+    how, model = how or Traceability(), exact(model)
+    sequences = np.asarray(sequences, np.float64)
+    if sequences.ndim != 3 or sequences.shape[1] <= how.first:
+        reject("sequences", f"an array (sequences, more than {how.first} steps, coordinates)", sequences.shape)
+    drawn = Stream(how.seed, "traceability", "moons").uniform(0, 2 * len(sequences)).reshape(-1, 2)
+    lines = []
+    for number, (sequence, (place, which)) in enumerate(zip(sequences, drawn, strict=True)):
+        row = how.first + int(place * (len(sequence) - how.first))
+        output = int(which * sequence.shape[1])
+        read = sequence[: row + 1]
+        stored = Stored.of(trace(model, read, outputs=[output]), absolute)
+        line = _tampered(model, read, stored, [output], how)
+        lines.append({"problem": number, "row": row, "output": output} | line)
+    return pd.DataFrame(lines).drop(columns=[f"flip_{side}" for side in SIDES], errors="ignore")
 
 
-def effects(tables: Sequence[pd.DataFrame], *, seed: int = 0, n: int = RESAMPLES) -> Effects:
-    """Effect sizes with intervals from the tables of :func:`measure`, one a model."""
-    strata = [table[table["pairs"] > 0] for table in tables]
-    if not strata or min(len(table) for table in strata) < 2:
-        reject("tables", "at least one, each with two problems that have matched pairs", [len(t) for t in strata])
+def _tampered(
+    model: Any, inputs: np.ndarray, stored: Stored, outputs: Sequence[int], how: Traceability
+) -> dict[str, Any]:
+    """Number of pairs on each side, and what tampering with them does to the outputs at the last step."""
+    import torch
 
-    def values(column: str, side: str) -> list[np.ndarray]:
-        return [table[f"{column}_{side}"].to_numpy(np.float64) for table in strata]
+    from mosaics.edit import Remove, Replace, change
 
-    def over(statistic: Callable[[Strata], np.ndarray], *columns: tuple[str, str]) -> Interval:
-        return joint_interval([np.stack(parts) for parts in zip(*(values(*c) for c in columns), strict=True)],
-                              statistic, seed, n)  # fmt: skip
-
-    measures = ("weight", "expected", "effect", "flip")
-    sides = {side: {m: bootstrap_interval(values(m, side), seed=seed, n=n) for m in measures} for side in SIDES}
-    both = [("effect", side) for side in SIDES]
-    return Effects(
-        problems=sum(map(len, strata)),
-        without=sum(map(len, tables)) - sum(map(len, strata)),
-        pairs=float(np.mean([table["pairs"].mean() for table in strata])),
-        named=sides["named"],
-        matched=sides["matched"],
-        difference={m: paired_difference(values(m, "named"), values(m, "matched"), seed=seed, n=n) for m in measures},
-        standardised=over(cohen, *both),
-        ratio=over(ratio_of_means, *both),
-        larger=over(lambda strata: mean([s[0] > s[1] for s in strata]), *both),
-        correlation=over(correlation, *((column, side) for column in ("expected", "effect") for side in SIDES)),
-    )
-
-
-def cohen(strata: Strata) -> np.ndarray:
-    """Cohen's d of paired samples, strata (2, .., problems): mean over strata."""
-    differences = [s[0] - s[1] for s in strata]
-    return np.mean([d.mean(-1) / d.std(-1, ddof=1) for d in differences], axis=0)
+    nothing = torch.zeros(_value_width(model), dtype=torch.float64)
+    sides = dict(zip(SIDES, match(stored, how), strict=True))
+    line: dict[str, Any] = {"pairs": len(sides["named"])}
+    for side, pairs in sides.items() if line["pairs"] else ():
+        places = stored.table.loc[pairs, ["layer", "head", "index"]].to_numpy().tolist()
+        edits: list[Any] = [
+            Remove(*place) if how.intervention == "remove" else Replace(*place, value=nothing)  # type: ignore[misc]
+            for place in places
+        ]
+        edited = change(model, inputs, edits, since=len(inputs) - 1)
+        before, after = edited.before[list(outputs)], edited.after[list(outputs)]
+        line |= {
+            f"weight_{side}": stored.weights[pairs].sum(),
+            f"expected_{side}": float(
+                stored.distance(stored.logits, stored.logits + stored.shift(pairs, how.intervention))
+            ),
+            f"effect_{side}": float(stored.distance(before, after)),
+            f"flip_{side}": float(after.argmax() != before.argmax()),
+        }
+    return line
 
 
-def ratio_of_means(strata: Strata) -> np.ndarray:
-    """Mean of the first over mean of the second, strata (2, .., problems)."""
-    first, second = (np.mean([s[side].mean(-1) for s in strata], axis=0) for side in range(2))
-    return np.asarray(first / second)
-
-
-def correlation(strata: Strata) -> np.ndarray:
-    """Pearson's correlation of x and y, strata (x, x', y, y') of (4, .., problems): mean over strata."""
-    found = []
-    for s in strata:
-        x, y = (np.concatenate(list(part), -1) for part in (s[:2], s[2:]))
-        x, y = (part - part.mean(-1, keepdims=True) for part in (x, y))
-        found.append((x * y).sum(-1) / np.sqrt((x**2).sum(-1) * (y**2).sum(-1)))
-    return np.mean(found, axis=0)
-
-
-def joint_interval(
-    strata: Sequence[np.ndarray], statistic: Callable[[Strata], np.ndarray], seed: int, n: int
-) -> Interval:
-    """Interval of a statistic of several numbers a problem: strata (numbers, problems), problems resampled."""
-    indices = resample_indices([stratum.shape[1] for stratum in strata], n, seed)
-    drawn = [stratum[:, index] for stratum, index in zip(strata, indices, strict=True)]
-    return percentile_interval(statistic(strata), statistic(drawn))
+def _value_width(model: Any) -> int:
+    config = model.config
+    return int(config.head_width if hasattr(config, "head_width") else config.width // config.n_heads)

@@ -32,7 +32,7 @@ def logits(model: MemoryMosaic, tokens: Tensor) -> Tensor:
 def keys(extractor: Any, x: Tensor) -> Tensor:
     """Unit keys (B, heads, T, w), times the extractor's scale."""
     batch, length, _ = x.shape
-    steps = torch.arange(length, dtype=x.dtype)
+    steps = torch.arange(length, dtype=x.dtype, device=x.device)
     age = steps[:, None] - steps
     decay = 10 * extractor.leaky_beta.abs()
     average = (torch.exp(-decay[:, None, None] * age) * (1 - torch.exp(-decay))[:, None, None]).tril()
@@ -48,7 +48,7 @@ def contextual(unit: Any, x: Tensor) -> Tensor:
     value = unit.value.project(x).view(batch, length, unit.value.heads, -1).transpose(1, 2)
     value = (1 - mix) * functional.pad(value[:, :, 1:], (0, 0, 0, 1)) + mix * value
     value = value / value.norm(dim=-1, keepdim=True) * unit.value.scale()[:, None, None]
-    table = (key @ key.mT).masked_fill(torch.ones(length, length).tril(-1) == 0, -torch.inf)
+    table = (key @ key.mT).masked_fill(torch.ones(length, length, device=key.device).tril(-1) == 0, -torch.inf)
     weights = torch.cat([torch.zeros_like(table[:, :, :1]), table[:, :, 1:].softmax(-1)], 2)
     return unit.output((weights @ value).transpose(1, 2).reshape(batch, length, width))
 

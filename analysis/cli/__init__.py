@@ -21,11 +21,13 @@ COMMANDS = {
     "generate": "write a benchmark dataset into a folder",
     "verify": "recompute the hashes of a dataset folder",
     "inspect": "show what a dataset folder holds; audit two for shared languages",
+    "prepare-text": "make token streams of a text, for the language task",
     "train": "train a model and keep the run in a folder",
     "score": "score the disentanglement of trained runs",
     "trace": "show which memories made a prediction",
+    "generate-text": "continue a prompt, and show the memories that made each word",
     "study": "run a study: many trainings, one page of results",
-    "report": "draw a study's page again from its results",
+    "report": "merge studies into one page with their tables, or draw one study's page again",
     "bench": "measure speed on this machine",
 }
 
@@ -71,7 +73,7 @@ def _dispatch(arguments: list[str]) -> None:
         hint = nearest(name, COMMANDS)
         known = ", ".join(COMMANDS)
         raise InputError(f"command: expected one of {known}; got {name!r}" + (f" ({hint})" if hint else ""))
-    module = importlib.import_module(f"analysis.cli.{name}_command")
+    module = importlib.import_module(f"analysis.cli.{name.replace('-', '_')}_command")
     command = module.choose(rest) if hasattr(module, "choose") else parse(module.Command, rest, f"mosaicbench {name}")
     if command is not None:
         command.run()

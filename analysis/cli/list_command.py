@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from toyworlds.core.registry import Registry
-from toyworlds.core.validate import choice
+from toyworlds.core.validate import DataError, choice
 
 KINDS = ("worlds", "models", "scores", "studies", "benchmarks")
 
@@ -23,8 +23,19 @@ class Command:
     def run(self) -> None:
         """Print the lists."""
         choice("kind", self.kind, (*KINDS, "all"))
-        for kind in KINDS if self.kind == "all" else (self.kind,):
-            print(f"{kind}\n" + "\n".join(f"  {name:<22} {text}" for name, text in entries(kind)) + "\n")
+        if self.kind != "all":
+            print(shown(self.kind))
+            return
+        for kind in KINDS:
+            try:
+                print(shown(kind))
+            except DataError as error:
+                print(f"{kind}\n  {error}\n")
+
+
+def shown(kind: str) -> str:
+    """Lines of a kind under its name; a DataError where a package is missing that the kind needs."""
+    return f"{kind}\n" + "".join(f"  {name:<22} {text}\n" for name, text in entries(kind))
 
 
 def entries(kind: str) -> list[tuple[str, str]]:

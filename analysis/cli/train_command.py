@@ -69,19 +69,9 @@ class Moons(Training):
 
     def parts(self) -> tuple[Any, Any, Any]:
         """Return the configs of model, task and training."""
-        from analysis.studies.three_moons import OURS, PUBLISHED, ThreeMoonsStudy
-        from mosaics.moons_model import MoonsModelConfig
-        from mosaics.tasks.moons import MoonsTaskConfig
-        from mosaics.training import TrainConfig
-        from toyworlds.core.validate import from_dict
-        from toyworlds.three_moons import ThreeMoons
+        from analysis.studies.moons_lone import parts
 
-        recipe = OURS if self.recipe == "ours" else PUBLISHED
-        study = ThreeMoonsStudy(steps=self.steps)
-        job = study.group("run", 1, recipe=recipe, n_heads=self.heads, linear=self.linear, mixing=self.mixing)[0].config
-        world = from_dict(ThreeMoons, job["world"], "world")
-        task = MoonsTaskConfig(world=world, batch_size=recipe["batch_size"], clip=recipe["clip"])
-        return MoonsModelConfig(**job["model"]), task, TrainConfig(**job["train"])
+        return parts(self.recipe, heads=self.heads, linear=self.linear, mixing=self.mixing, steps=self.steps)
 
 
 @dataclass(frozen=True)
@@ -96,7 +86,7 @@ class RegBench(Training):
     """Training problems of the published preset."""
     epochs: int = 200
     """Epochs of the published preset."""
-    steps: int = 3000
+    steps: int = 2000
     """Updates of the laptop preset."""
 
     def parts(self) -> tuple[Any, Any, Any]:
@@ -110,7 +100,34 @@ class RegBench(Training):
         return published_recipe(self.model, RegBenchTaskConfig(train_size=self.train_size), epochs=self.epochs)
 
 
-TASKS: dict[str, type[Training]] = {"moons": Moons, "regbench": RegBench}
+@dataclass(frozen=True)
+class Language(Training):
+    """Train a language model on token streams (`mosaicbench prepare-text`)."""
+
+    data: Path = dataclasses.field(kw_only=True)
+    """Folder of token streams."""
+    model: str = "mosaic"
+    """Name of the model (`mosaicbench list models`), sized to the mosaic's parameter count."""
+    preset: Literal["laptop", "quick", "published"] = "laptop"
+    """Width 128, a core and some minutes; width 64, a minute or two; or the published model and schedule."""
+    layers: int = 2
+    """Blocks (published: 1, 8, 12, 18)."""
+    steps: int = 0
+    """Updates; 0 for the preset's."""
+    packing: Literal["preset", "stories", "stream"] = "preset"
+    """A row is one story; or a window of the plain stream of all stories, as published."""
+
+    def parts(self) -> tuple[Any, Any, Any]:
+        """Return the configs of model, task and training."""
+        from mosaics.tasks.language import RECIPES
+
+        steps = {"steps": self.steps} if integer("steps", self.steps, 0) else {}
+        model, task, training = RECIPES[self.preset](self.model, self.data, n_layers=self.layers, **steps)
+        task = task if self.packing == "preset" else dataclasses.replace(task, packing=self.packing)
+        return model, task, training
+
+
+TASKS: dict[str, type[Training]] = {"moons": Moons, "regbench": RegBench, "language": Language}
 
 
 def choose(arguments: list[str]) -> Any:

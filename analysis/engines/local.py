@@ -1,102 +1,175 @@
-"""The local engine: jobs on this machine's cores, one process a worker, a pinned number of threads each."""
+"""The local engine: jobs on this machine, one process a worker, each with its own share of the cores and a GPU.
+
+    worker w of W:   cores  w n / W .. (w + 1) n / W - 1 of the n that this process may use   (n >= W)
+                     GPU    w mod (number of GPUs), by CUDA_VISIBLE_DEVICES, where there are any
+
+A worker computes one job after another. When it dies, its job goes to a new worker, three times in all; the other
+workers do not notice. Workers end with the process that started them, however that was killed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-import queue
+import signal
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from analysis.engines.engine import ATTEMPTS, Failure, Wanted
 from analysis.engines.jobs import Job
+from analysis.engines.watch import attempt, keep_error
 from toyworlds.core.progress import Progress
-from toyworlds.core.validate import DataError
 
-ATTEMPTS = 3
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_reports: Any = None
+GPUS = "CUDA_VISIBLE_DEVICES"
 
 
-def run_jobs(
-    jobs: Sequence[Job], folder: Path, *, workers: int | None = None, threads: int = 1, label: str = "study"
-) -> list[dict[str, Any]]:
-    """Compute the jobs that have no result under `folder` yet; return all results, in order.
-
-    `workers` processes (default: cores divided by threads) take jobs one by one. The death of a worker restarts what
-    was running, up to three times; an error of a job stops the study with the job's name once the others are done.
-    """
-    missing = [job for job in jobs if job.result(folder) is None]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(workers or max(cores // threads, 1), max(len(missing), 1))
-    with Progress(label, sum(job.steps for job in jobs), "steps") as progress:
-        progress.advance(sum(job.steps for job in jobs) - sum(job.steps for job in missing))
-        for _ in range(ATTEMPTS):
-            if not missing:
-                break
-            try:
-                failures = _run(missing, folder, workers, threads, progress)
-            except BrokenProcessPool:
-                missing = [job for job in missing if job.result(folder) is None]
-                continue
-            if failures:
-                job, error = failures[0]
-                raise DataError(f"job {job.name!r} failed: {error}") from error
-            break
-        else:
-            raise DataError(f"a worker died {ATTEMPTS} times while running {missing[0].name!r}; is memory short?")
-    return [job.result(folder) or {} for job in jobs]
-
-
-def _run(
-    jobs: Sequence[Job], folder: Path, workers: int, threads: int, progress: Progress
-) -> list[tuple[Job, BaseException]]:
-    context = multiprocessing.get_context("spawn")
-    reports = context.Queue()
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(reports,))
+def run(jobs: Sequence[Job], folder: Path, wanted: Wanted, progress: Progress) -> list[Failure]:
+    """Compute the jobs; return those that failed."""
+    waiting, starts, failures = deque(jobs), Counter[str](), list[Failure]()
+    crew = [_Worker(folder, *place) for place in places(wanted, len(jobs))]
     try:
-        futures = {pool.submit(_compute, job, folder): job for job in jobs}
-        failures = []
-        for future in _finished(list(futures), reports, progress):
-            error = future.exception()
-            if isinstance(error, BrokenProcessPool):
-                raise error
-            if error is not None:
-                failures.append((futures[future], error))
+        while waiting or any(worker.job for worker in crew):
+            for worker in crew:
+                if worker.job is None and waiting:
+                    starts[waiting[0].id] += 1
+                    worker.give(waiting.popleft())
+            for worker in _heard(crew):
+                job, advanced = worker.job, worker.advanced
+                said = worker.listen(progress)
+                if job is None or said is None:
+                    continue
+                ended, error = said
+                if not ended and starts[job.id] < ATTEMPTS:
+                    progress.advance(-advanced)
+                    waiting.appendleft(job)
+                elif not ended:
+                    message = f"the process died {ATTEMPTS} times ({error}); is memory short?"
+                    failures.append((job, keep_error(folder / job.id, "WorkerDied", message)))
+                elif error:
+                    failures.append((job, error))
         return failures
-    except BaseException:
-        for process in list((pool._processes or {}).values()):
-            process.kill()
-        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for worker in crew:
+            worker.end()
+
+
+def places(wanted: Wanted, jobs: int) -> list[tuple[set[int], dict[str, str]]]:
+    """Cores and environment of each worker."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    gpus = visible_gpus()
+    usual = max(len(cores) // wanted.threads, 1)
+    if wanted.gpus and gpus:
+        usual = max(int(len(gpus) / wanted.gpus), 1)
+    workers = min(wanted.workers or usual, jobs)
+    found = []
+    for w in range(workers):
+        share = cores[w * len(cores) // workers : (w + 1) * len(cores) // workers]
+        variables = dict.fromkeys(THREAD_VARIABLES, str(wanted.threads))
+        variables |= {GPUS: gpus[w % len(gpus)]} if gpus else {}
+        found.append((set(share) or set(cores), variables))
+    return found
+
+
+def visible_gpus() -> list[str]:
+    """Names of the GPUs that this process may use: CUDA_VISIBLE_DEVICES, or all that the driver shows."""
+    said = os.environ.get(GPUS)
+    if said is not None:
+        return [name.strip() for name in said.split(",") if name.strip() not in ("", "-1")]
+    driver = Path("/proc/driver/nvidia/gpus")
+    return [str(index) for index in range(len(list(driver.iterdir())))] if driver.is_dir() else []
+
+
+class _Worker:
+    """A process that computes jobs, and this end of the pipe to it."""
+
+    def __init__(self, folder: Path, cores: set[int], variables: Mapping[str, str]) -> None:
+        self.folder, self.cores, self.variables = folder, cores, variables
+        self.job: Job | None = None
+        self.advanced = 0
+        self.process: Any = None
+
+    def give(self, job: Job) -> None:
+        """Begin a job, in a new process where there is none."""
+        if self.process is None:
+            context = multiprocessing.get_context("spawn")
+            self.pipe, theirs = context.Pipe()
+            with _environment(self.variables):
+                self.process = context.Process(target=_work, args=(theirs, self.folder, self.cores), daemon=False)
+                self.process.start()
+            theirs.close()
+        self.job, self.advanced = job, 0
+        with contextlib.suppress(BrokenPipeError):
+            self.pipe.send(job)
+
+    def listen(self, progress: Progress) -> tuple[bool, str | None] | None:
+        """Take one message: None for a report, else whether the job came to its own end, and its error."""
+        assert self.job is not None
+        try:
+            kind, *said = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return False, self._bury()
+        if kind == "report":
+            steps, note = said
+            self.advanced += steps
+            progress.advance(steps, note)
+            return None
+        progress.advance(self.job.steps - self.advanced)
+        self.job = None
+        return True, said[0]
+
+    def _bury(self) -> str:
+        """Say how the process died; the next job gets a new one."""
+        self.process.join()
+        status = self.process.exitcode
+        self.pipe.close()
+        self.job = self.process = None
+        return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
+
+
+def _heard(crew: Sequence[_Worker]) -> Iterator[_Worker]:
+    """Workers that have something to say, or died."""
+    busy = {worker.pipe: worker for worker in crew if worker.job is not None}
+    for pipe in wait(list(busy), timeout=1.0):
+        yield busy[pipe]  # type: ignore[index]
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a process that is started inside."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
-def _finished(futures: list[Future[None]], reports: Any, progress: Progress) -> Iterator[Future[None]]:
-    """Futures as they end; reports of the workers reach the progress bar meanwhile."""
-    waiting = set(futures)
-    while waiting:
-        done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-        while True:
-            try:
-                steps, note = reports.get_nowait()
-            except queue.Empty:
-                break
-            progress.advance(steps, note)
-        yield from done
-
-
-def _begin(reports: Any) -> None:
-    global _reports  # noqa: PLW0603  (one queue a worker process, set once when it starts)
-    _reports = reports
+def _work(pipe: Connection, folder: Path, cores: set[int]) -> None:
+    """Compute the jobs that come through the pipe until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(("end", attempt(job, folder, lambda steps, note: pipe.send(("report", steps, note)))))
 
 
 def _end_with_parent() -> None:
@@ -105,7 +178,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _compute(job: Job, folder: Path) -> None:
-    job.compute(folder, lambda steps, note: _reports.put((steps, note)))

@@ -5,12 +5,12 @@
     kind_bars       sums over the kinds of parts: they add up to the output
     effect_bars     effects of removing named and matched pairs, with intervals
 
-Each takes a trace (`mosaics.trace`) or effects (`analysis.tracing`) and axes; none computes a result.
+Each takes a trace (`mosaics.trace`) or effects (`analysis.trace_effects`) and axes; none computes a result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-    from analysis.tracing import Effects
+    from analysis.trace_effects import Effects
     from mosaics.trace import Against, Trace
 
 WRAP = 100
@@ -73,7 +73,7 @@ def kind_bars(ax: Axes, names: Sequence[str], values: np.ndarray) -> None:
     ax.set_yticks(range(len(names)), names, fontsize=8)
     ax.invert_yaxis()
     low, high = min(values.min(), 0.0), max(values.max(), 0.0)
-    margin = 0.22 * (high - low)
+    margin = 0.3 * (high - low)
     ax.set_xlim(low - (margin if low < 0 else 0.0), high + margin)
     for place, value in enumerate(values):
         side, shift = ("left", 3) if value >= 0 else ("right", -3)
@@ -149,6 +149,18 @@ def moons_figure(found: Trace, truth: np.ndarray, periods: Sequence[float], name
     axes[1].set_xticks(range(len(found.outputs)), [f"x{output}" for output in found.outputs])
     axes[1].grid(visible=False)
     axes[1].set_title("What each memory adds")
+    return page
+
+
+def effects_figure(
+    found: Mapping[tuple[str, str], Effects], tasks: Mapping[str, str], accounts: Sequence[str]
+) -> Figure:
+    """Draw the effects of each account on each task, (task, account) -> effects; a row a task."""
+    page, axes = figure(len(tasks), len(accounts), width=12.0, height=3.2 * len(tasks), sharey="row", squeeze=False)
+    for (task, name), row in zip(tasks.items(), axes, strict=True):
+        for account, ax in zip(accounts, row, strict=True):
+            effect_bars(ax, found[task, account], "effect", account)
+        row[0].set_ylabel(f"{name}: change of the prediction")
     return page
 
 

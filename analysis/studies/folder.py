@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from toyworlds.core import folders
-from toyworlds.core.validate import DataError, reject
-
-NOT_COMPUTED = ("workers",)
-"""Options that do not change what a study finds."""
+from toyworlds.core.registry import Registry
+from toyworlds.core.validate import DataError, from_dict, nearest, reject
 
 
 def open_study(out: str | Path, study: Any) -> Path:
@@ -43,3 +41,16 @@ def read_study(out: str | Path) -> tuple[str, dict[str, Any]]:
     if not isinstance(found.get("study"), str) or not isinstance(found.get("config"), dict):
         raise DataError(f"{path}: not the description of a study")
     return found["study"], found["config"]
+
+
+def load_study(out: str | Path, studies: Registry) -> Any:
+    """Return the study that the folder holds, with its options; a DataError when `studies` has none of its name."""
+    name, config = read_study(out)
+    path = Path(out) / "study.json"
+    if name not in studies:
+        hint = nearest(name, studies)
+        raise DataError(f"{path}: unknown study {name!r}" + (f" ({hint})" if hint else ""))
+    try:
+        return from_dict(studies[name], config, "config")
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None

@@ -33,6 +33,8 @@ from toyworlds.three_moons import ThreeMoons
 if TYPE_CHECKING:
     from mosaics.moons_model import MoonsModel
 
+VERSION = [1, ThreeMoons.version]
+"""Of this file and of the data; results of other versions are computed anew (`analysis.engines.jobs`)."""
 EVALUATION_LENGTH = 801
 EVALUATION_ROWS = 32
 FIRST_EVALUATION_ROW = 100_000

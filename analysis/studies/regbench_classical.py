@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from analysis.bootstrap import LEVEL, RESAMPLES, resample_indices
+from analysis.report.table import as_table
 from analysis.studies import STUDIES
 from analysis.studies.folder import open_study
 from regbench.baum_welch import BaumWelch
@@ -88,6 +89,9 @@ class ClassicalStudy:
     """Bootstrap resamples."""
 
     name: ClassVar[str] = "regbench-classical"
+    metrics: ClassVar[dict[str, str]] = {
+        "dfa_accuracy": "DFA accuracy", "total_variation": "total variation", "excess": "excess cross-entropy (nats)",
+    }  # fmt: skip
     needs: ClassVar[tuple[str, ...]] = ("aalpy",)
 
     def __post_init__(self) -> None:
@@ -119,6 +123,15 @@ class ClassicalStudy:
         if not (out / "classical.json").exists():
             raise DataError(f"{out}: the comparison is not finished; run the study")
         return write_page(out)
+
+    def table(self, out: str | Path) -> pd.DataFrame:
+        """One line a predictor, as references to compare trained models with (`analysis.report.table`)."""
+        lines = folders.read_json(Path(out) / "classical.json", "the result of this study")["table"]
+        rows: dict[str, dict[str, Any]] = {}
+        for line in lines:
+            row = rows.setdefault(line["predictor"], {"kind": "reference", "model": line["predictor"]})
+            row[line["measure"]] = line["estimate"]
+        return as_table(self, list(rows.values()))
 
 
 @dataclass(frozen=True)

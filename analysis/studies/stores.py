@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from analysis.engines.jobs import Job
-from analysis.engines.local import run_jobs
+from analysis.engines import Job, run_jobs
 from analysis.studies import STUDIES
 from analysis.studies.folder import open_study
 from toyworlds.core.validate import integer, reject
@@ -121,7 +120,7 @@ class StoresStudy:
         from analysis.studies.stores_page import collect, write_page
 
         out = open_study(out, self)
-        workers = self.workers or None
+        workers = self.workers
         trained = run_jobs([self.training()], out / "jobs", workers=workers, label="training")[0]
         jobs = self.jobs()
         measured = run_jobs(list(jobs.values()), out / "jobs", workers=workers, label="stores")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from mosaics.stores import Measured, Store
 
+VERSION = [1, RegBenchLaptop.version]
+"""Of this file and of the data; results of other versions are computed anew (`analysis.engines.jobs`)."""
 AT_ONCE = 32
 """Problems read side by side."""
 COST_HEADS, COST_WIDTH, COST_STEPS = 8, 16, 60

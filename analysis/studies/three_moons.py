@@ -18,15 +18,18 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from analysis.engines.jobs import Job
-from analysis.engines.local import run_jobs
+from analysis.engines import Job, run_jobs
+from analysis.report.table import data_hash, runs_table
 from analysis.studies import STUDIES
 from analysis.studies.folder import open_study
 from toyworlds.core.validate import DataError, choice, integer
 from toyworlds.period_pool import period_combinations
 from toyworlds.three_moons import ThreeMoons
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JOB = "analysis.studies.moons_population:run"
 MEMBERS = 10
@@ -66,6 +69,11 @@ class ThreeMoonsStudy:
     """Processes; 0 for one a core."""
 
     name: ClassVar[str] = "three-moons"
+    metrics: ClassVar[dict[str, str]] = {
+        "alignment": "alignment score", "causal_alignment": "causal alignment score",
+        "error_134_200": "error at contexts 134-200 (orbit radii)",
+        "error_267_on": "error at contexts 267-800 (orbit radii)", "horizon": "horizon (steps)",
+    }  # fmt: skip
 
     def __post_init__(self) -> None:
         integer("seeds", self.seeds, 1)
@@ -141,7 +149,7 @@ class ThreeMoonsStudy:
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""
         out = open_study(out, self)
-        run_jobs(self.jobs(), out / "jobs", workers=self.workers or None, label="three moons")
+        run_jobs(self.jobs(), out / "jobs", workers=self.workers, label="three moons")
         return self.report(out)
 
     def report(self, out: Path) -> Path:
@@ -154,6 +162,21 @@ class ThreeMoonsStudy:
         if missing:
             raise DataError(f"{out}: {missing} of {len(jobs)} jobs are not finished; run the study to continue")
         return write_page(collect(self, jobs, out), out)
+
+    def table(self, out: str | Path) -> pd.DataFrame:
+        """One line a seed of every group (`analysis.report.table`); a job's seconds are shared by its seeds."""
+        return runs_table(self, Path(out), self.jobs(), _seeds)
+
+
+def _seeds(job: Job, result: dict[str, Any]) -> list[dict[str, Any]]:
+    world, count = job.config["world"], len(result["seeds"])
+    rows = []
+    for place, seed in enumerate(result["seeds"]):
+        data = data_hash(world=world, version=ThreeMoons.version, seed=seed)
+        scores = {name: values[place] for name, values in result.items() if isinstance(values, list)}
+        scores.pop("seeds")
+        rows.append({"model": job.name, "seed": seed, "data": data, "seconds": result["seconds"] / count, **scores})
+    return rows
 
 
 def grid_name(corrected: bool, batch: int, length: int) -> str:

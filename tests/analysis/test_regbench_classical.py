@@ -86,6 +86,16 @@ def test_files_and_figure(result, tmp_path):
     assert "bigram, back-off" not in drawn
 
 
+def test_the_table_has_a_reference_a_predictor(result, tmp_path):
+    write(result, tmp_path)
+    table = result.study.table(tmp_path).set_index("model")
+    assert len(table) == 11
+    assert set(table["kind"]) == {"reference"}
+    for measure in result.study.metrics:
+        assert table.loc[ORACLE, measure] == pytest.approx(line(result, ORACLE, measure)["estimate"])
+    assert np.isnan(table.loc["bigram, back-off", "excess"])
+
+
 def test_bad_study():
     with pytest.raises(InputError, match="preset"):
         ClassicalStudy(preset="three_moons")

@@ -62,6 +62,16 @@ def test_report_draws_the_page_again(finished, capsys):
     assert str(page) in capsys.readouterr().out
 
 
+def test_the_table_has_one_line_a_seed(finished):
+    table, seeds = STUDY.table(finished[1]), pd.read_csv(finished[1] / "seeds.csv")
+    assert list(zip(table["model"], table["seed"], strict=True)) == list(
+        zip(seeds["group"], seeds["seeds"], strict=True)
+    )
+    assert table["alignment"].to_numpy() == pytest.approx(seeds["alignment"].to_numpy(), rel=1e-5)
+    assert set(STUDY.metrics) <= set(table.columns)
+    assert table["data"].nunique() == 4, "seeds 0 and 1, as they are and mixed; one head reads what three read"
+
+
 def test_an_unfinished_study_says_so(tmp_path):
     with pytest.raises(DataError, match="3 of 3 jobs are not finished"):
         STUDY.report(tmp_path)

@@ -16,18 +16,8 @@ from analysis.plots.style import figure
 from analysis.plots.trace_terminal import shade, strips, trace_view
 from analysis.plots.tracing import effect_bars, kind_bars, kind_label, memory_label, text_strip, trace_figure
 from analysis.runs import ORACLE, TRIGRAM, against_ngrams, load_run
-from analysis.tracing import (
-    Stored,
-    Traceability,
-    cohen,
-    correlation,
-    effects,
-    match,
-    measure,
-    ratio_of_means,
-    steps,
-    total_variation,
-)
+from analysis.trace_effects import cohen, correlation, effects, ratio_of_means
+from analysis.tracing import Stored, Traceability, match, measure, steps, total_variation
 from mosaics.edit import Remove, change
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
@@ -211,10 +201,13 @@ def test_runs_against_ngrams(runs):
     assert entry["seeds"] == [0, 1]
     assert entry["parameters"] == loaded.model.num_parameters()
     assert entry["dfa_accuracy"]["values"][1] == loaded.saved.result["final"]["test_dfa_accuracy"]
-    lead = entry["total_variation"]["lead_over_trigram"]["estimate"]
-    expected = found["baselines"][TRIGRAM]["total_variation"] - np.mean(entry["total_variation"]["values"])
-    assert lead == pytest.approx(expected)
+    lead = entry["total_variation"]["lead"][TRIGRAM]
+    values = np.array(entry["total_variation"]["values"])
+    assert lead["values"] == pytest.approx(found["baselines"][TRIGRAM]["total_variation"] - values)
+    assert lead["t_interval"]["estimate"] == pytest.approx(np.mean(lead["values"]))
     assert "excess" not in found["baselines"][TRIGRAM]
+    assert "excess" in found["baselines"]["trigram, Witten-Bell"]
+    assert entry["cross_entropy"]["lead"][ORACLE]["t_interval"]["high"] < 0.0
     best = found["baselines"][ORACLE]
     assert all(
         best["dfa_accuracy"] > entry["dfa_accuracy"] for name, entry in found["baselines"].items() if name != ORACLE

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from toyworlds.core import folders, parquet
+from toyworlds.core import folders
 from toyworlds.core.content import Rows, block_digest, split_digest
 from toyworlds.core.ragged import Ragged
 from toyworlds.core.validate import DataError, InputError, choice, from_dict, integer
@@ -57,6 +57,8 @@ class Dataset:
 
     def batches(self, split: str, start: int = 0, stop: int | None = None) -> Iterator[Rows]:
         """Stretches of at most 1024 rows, in order, from `start` to `stop` or the end."""
+        from toyworlds.core import parquet  # pyarrow is needed by files alone, not by rows made on the spot
+
         choice("split", split, self.splits)
         integer("start", start, 0)
         stop = self.splits[split] if stop is None else integer("stop", stop, 0)
@@ -91,6 +93,8 @@ class Dataset:
         return self.splits
 
     def _file(self, entry: dict[str, Any]) -> Path:
+        from toyworlds.core import parquet
+
         path = self.folder / entry["name"]
         if entry["name"] not in self._whole:
             parquet.check_whole(path, entry["bytes"], entry["file_sha256"])

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from toyworlds.core import folders, parquet
+from toyworlds.core import folders
 from toyworlds.core.cards import croissant, dataset_card
 from toyworlds.core.content import ROWS_PER_BLOCK, Rows, block_digest, split_digest
 from toyworlds.core.dataset import (
@@ -133,6 +133,8 @@ class _Job:
 
     def write_file(self, split: str, name: str, start: int, stop: int) -> tuple[dict[str, Any], list[bytes]]:
         """Write rows start .. stop - 1 as one file; return its entry and the digests of its blocks."""
+        from toyworlds.core import parquet  # pyarrow is needed by files alone, not by rows made on the spot
+
         blocks, columns = [], self.world.columns()
         with parquet.Writer(self.folder / name, columns) as writer:
             for first in range(start, stop, self.chunk):

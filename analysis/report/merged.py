@@ -1,0 +1,189 @@
+"""One page of several studies: figures and tables with intervals, what the runs cost, read, and were made with.
+
+Written beside it: runs.csv and runs.parquet (a line a run), summary.csv (a line a model, size and metric), runs.tex
+(a LaTeX table a study and metric), figures/.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.engines.jobs import read_kept
+from analysis.report.page import Page
+from analysis.report.summary import CELL, latex, summarise
+from analysis.report.table import write_table
+from toyworlds.core import folders
+from toyworlds.core.validate import choice, reject
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIGURES = 6
+"""Metrics that are drawn when none are named; tables and files hold all."""
+RUN = ["study", "kind", "model", "size", "seed", "job"]
+
+
+def write_report(
+    studies: Sequence[tuple[Any, Path]], out: Path, *, metrics: Sequence[str] = (), statistic: str = "mean"
+) -> Path:
+    """Merge studies, given as (study, its folder), into the folder `out`; return the page's path.
+
+    `metrics` are those to draw, in order; none for the first six of all. Runs that two folders share are counted once.
+    """
+    table, summary, labels = write_files(studies, out, statistic=statistic)
+    drawn = [choice("metrics", name, labels) for name in metrics] or list(labels)[:FIGURES]
+    page = Page("Results of " + ", ".join(dict.fromkeys(table["study"])), _lead(table, statistic), out / "figures")
+    for metric in drawn:
+        _metric(page, summary[summary["metric"] == metric], metric, labels[metric])
+    _tables(page, table, summary, labels)
+    _made(page, table, studies)
+    return page.write(out / "index.html")
+
+
+def write_files(
+    studies: Sequence[tuple[Any, Path]], out: Path, *, statistic: str = "mean"
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
+    """Write the files beside the page; return the runs, their summary, and the label of each metric that has values."""
+    if not studies:
+        reject("studies", "at least one study", list(studies))
+    table = merged(studies)
+    named = {name: label for study, _ in studies for name, label in study.metrics.items()}
+    labels = {name: label for name, label in named.items() if name in table and table[name].notna().any()}
+    summary = summarise(table, list(labels), statistic)
+    out.mkdir(parents=True, exist_ok=True)
+    write_table(table, out)
+    folders.write_text(out / "summary.csv", summary.to_csv(index=False))
+    folders.write_text(out / "runs.tex", latex(summary, labels))
+    return table, summary, labels
+
+
+def merged(studies: Sequence[tuple[Any, Path]]) -> pd.DataFrame:
+    """Return the tables of all studies, one below the other; a job that two folders hold is counted once.
+
+    Folders of one study are one study when no run of one has a namesake in the other that was computed from another
+    config; else the study's name is followed by the folder's.
+    """
+    import pandas as pd
+
+    tables = [(study.table(out).assign(folder=str(out.name)), out) for study, out in studies]
+    table = pd.concat([part for part, _ in tables], ignore_index=True).drop_duplicates(RUN, ignore_index=True)
+    chosen = table[table["chosen"]]
+    clashing = chosen.loc[chosen.duplicated([*CELL, "seed"], keep=False), ["study", "folder"]].drop_duplicates()
+    for name, where in clashing.groupby("study")["folder"]:
+        if len(where) > 1:
+            own = table["study"] == name
+            table.loc[own, "study"] = table["study"] + " (" + table["folder"] + ")"
+    return table.drop(columns="folder")
+
+
+def _lead(table: pd.DataFrame, statistic: str) -> str:
+    runs = table[table["kind"] == "run"]
+    tried = f", {int((~runs['chosen']).sum()):,} of them tried and not chosen" if not runs["chosen"].all() else ""
+    how = "Means" if statistic == "mean" else "Interquartile means"
+    parts = [_count(runs["model"].nunique(), "model")]
+    parts += [_count(runs[name].nunique(), word) for name, word in (("size", "training size"), ("seed", "seed"))]
+    return (
+        f"{_count(len(runs), 'run')}{tried}: {', '.join(part for part in parts if part)}. "
+        f"{how} over seeds, with 95 % bootstrap intervals over seeds."
+    )
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'s' * (number != 1)}" if number else ""
+
+
+def _metric(page: Page, lines: pd.DataFrame, metric: str, label: str) -> None:
+    from analysis.plots.report import metric_figure
+
+    runs = lines[lines["kind"] == "run"]["runs"]
+    counts = f"{runs.min()} to {runs.max()}" if len(runs) and runs.min() < runs.max() else f"{runs.max()}"
+    page.section(label[:1].upper() + label[1:])
+    page.figure(metric, metric_figure(lines, label), f"{label}: {counts} runs a point; bands are 95 % intervals over "
+                "runs. Dashed: references.")  # fmt: skip
+
+
+def _tables(page: Page, table: pd.DataFrame, summary: pd.DataFrame, labels: dict[str, str]) -> None:
+    """Every cell: its seeds and its metrics."""
+    page.section("All models and sizes")
+    chosen = table[table["chosen"]].groupby(CELL, sort=False, dropna=False)
+    seeds = {_key(cell): spans(runs["seed"].dropna().astype(int).tolist()) for cell, runs in chosen}
+    rows = []
+    for cell, lines in summary.groupby(CELL, sort=False, dropna=False):
+        shown = {line["metric"]: _interval(line) for line in lines.to_dict("records")}
+        study, _, model, size = _key(cell)
+        rows.append([study, model, size, seeds[_key(cell)], *(shown.get(name, "-") for name in labels)])
+    head = ["study", "model", "size", "seeds", *labels.values()]
+    page.table(head, rows, "Estimate, 95 % interval and number of runs; the files beside this page hold them in full.")
+
+
+def _made(page: Page, table: pd.DataFrame, studies: Sequence[tuple[Any, Path]]) -> None:
+    """Cost, data, configs, versions."""
+    page.section("Cost")
+    runs = table[table["kind"] == "run"]
+    runs = runs.assign(**{name: runs[name].fillna("-") for name in ("device", "data", "commit", "versions")})
+    costs = [
+        [*_words(name), len(own), _number(own["flops"].sum()), _number(own["seconds"].sum() / 3600)]
+        for name, own in runs.groupby(["study", "model", "device"], sort=False)
+    ]
+    page.table(["study", "model", "device", "runs", "FLOPs", "device hours"], costs, "Runs tried and not chosen are "
+               "counted. FLOPs are those of training, counted from the model's operations.")  # fmt: skip
+    page.section("Data and versions")
+    for columns, head in ((["study", "data"], ["study", "hash of the data"]), (["commit", "versions"],) * 2):
+        counts = [[*_words(name), len(own)] for name, own in runs.groupby(columns, sort=False)]
+        page.table([*head, "runs"], counts)
+    for study, folder in studies:
+        config = folders.read_json(folder / "study.json", "the folder of a study")
+        page.details(f"Options of {study.name} ({folder.name})", json.dumps(config, indent=1))
+        first = _first_configs(runs, folder)
+        if first:
+            page.details(f"Config of the first run of each model ({folder.name})", json.dumps(first, indent=1))
+
+
+def _first_configs(runs: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """Config of one job of every model whose jobs are in `folder`."""
+    found: dict[str, Any] = {}
+    for model, job in zip(runs["model"], runs["job"].fillna(""), strict=True):
+        path = folder / "jobs" / job / "result.json"
+        if model not in found and job and path.exists():
+            found[model] = read_kept(path)["config"]
+    return found
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Write whole numbers as spans.
+
+    >>> spans([4, 0, 1, 2, 7])
+    '0-2, 4, 7'
+    """
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in found) or "-"
+
+
+def _key(cell: Any) -> tuple[str, str, str, str]:
+    import pandas as pd
+
+    study, kind, model, size = cell
+    return study, kind, model, "-" if pd.isna(size) else str(int(size))
+
+
+def _words(names: Any) -> list[str]:
+    """Names of a group as plain text."""
+    return [str(name) for name in names]
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value > 0 else "-"
+
+
+def _interval(line: dict[Any, Any]) -> str:
+    if line["runs"] == 1:
+        return f"{line['estimate']:.4g} (1)"
+    return f"{line['estimate']:.4g} [{line['low']:.4g}, {line['high']:.4g}] ({line['runs']})"

@@ -1,0 +1,105 @@
+"""Runs summed up over their seeds: mean or interquartile mean of each metric, with its bootstrap interval.
+
+    cell = (study, kind, model, size);  estimate = statistic of the values of its chosen runs, one a seed
+
+Intervals are percentile intervals over resampled runs (`analysis.bootstrap`, which says how much three seeds can
+tell); all cells with the same number of runs share the resamples. A single run has no interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.bootstrap import Statistic, bootstrap_band, interquartile_mean, mean
+from toyworlds.core.validate import DataError, choice
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STATISTICS: dict[str, Statistic] = {"mean": mean, "iqm": interquartile_mean}
+CELL = ["study", "kind", "model", "size"]
+SPECIAL = str.maketrans(
+    {sign: f"\\{sign}" for sign in "&%$#_{}"} | {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
+)
+
+
+def summarise(table: pd.DataFrame, metrics: Sequence[str], statistic: str = "mean") -> pd.DataFrame:
+    """Return study, kind, model, size, metric, runs, estimate, low, high: one line a cell and metric.
+
+    Models stand in the order of the table, sizes rise. `table` is one of `analysis.report.table`; runs that were tried and not chosen are left out, and a DataError names
+    two chosen runs of one cell and seed, since these are no independent runs.
+    """
+    import pandas as pd
+
+    how = STATISTICS[choice("statistic", statistic, STATISTICS)]
+    place = table.groupby(CELL[:3], sort=False).ngroup()
+    chosen = table.assign(place=place)[table["chosen"]].sort_values(["place", "size"], kind="stable")
+    twice = chosen.duplicated([*CELL, "seed"])
+    if twice.any():
+        name = chosen[twice][[*CELL, "seed"]].to_dict("records")[0]
+        raise DataError(f"runs: expected one run of a study, model, size and seed; got two of {name}")
+    lines: list[dict[str, Any]] = []
+    values: list[np.ndarray] = []
+    for cell, runs in chosen.groupby(CELL, sort=False, dropna=False):
+        for metric in metrics:
+            found = runs[metric].to_numpy(np.float64) if metric in runs else np.empty(0)
+            found = found[np.isfinite(found)]
+            if len(found):
+                lines.append(dict(zip(CELL, cell, strict=True)) | {"metric": metric, "runs": len(found)})
+                values.append(found)
+    out = pd.DataFrame(lines, columns=[*CELL, "metric", "runs"]).astype({"size": "Int64"})
+    return pd.concat([out, pd.DataFrame(_intervals(values, how), columns=["estimate", "low", "high"])], axis=1)
+
+
+def _intervals(values: Sequence[np.ndarray], statistic: Statistic) -> np.ndarray:
+    """Estimate, low and high of each cell, (cells, 3)."""
+    out = np.full((len(values), 3), np.nan)
+    for runs in {len(found) for found in values}:
+        places = [place for place, found in enumerate(values) if len(found) == runs]
+        stacked = np.stack([values[place] for place in places], axis=1)
+        if runs == 1:
+            out[places, 0] = stacked[0]
+        else:
+            band = bootstrap_band(stacked, statistic)
+            out[places] = np.stack([band.estimate, band.low, band.high], axis=1)
+    return out
+
+
+def latex(summary: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    """Return one LaTeX table a study and metric: models down, sizes across, estimate over its interval and runs.
+
+    Needs no package; `labels` maps a metric to what the caption calls it.
+    """
+    parts = []
+    for (study, metric), lines in summary.groupby(["study", "metric"], sort=False):
+        sizes = sorted(lines["size"].dropna().unique())
+        head = [f"{size:,}" for size in sizes] or [""]
+        rows = []
+        for model, cells in lines.groupby("model", sort=False):
+            at = {size: _cell(row) for size, row in zip(cells["size"], cells.to_dict("records"), strict=True)}
+            anywhere = next(iter(at.values()))
+            shown = [at.get(size, anywhere if len(at) == 1 and cells["size"].isna().all() else "") for size in sizes]
+            rows.append(" & ".join([escaped(str(model)), *(shown or [anywhere])]) + r" \\")
+        caption = f"{escaped(str(study))}: {escaped(labels.get(str(metric), str(metric)))}."
+        parts.append(
+            "\\begin{table}\n"
+            f"\\caption{{{caption} In brackets the 95 \\% bootstrap interval over runs and their number.}}\n"
+            f"\\begin{{tabular}}{{l{'r' * len(head)}}}\n\\hline\n"
+            + " & ".join(["model", *head]) + " \\\\\n\\hline\n" + "\n".join(rows)
+            + "\n\\hline\n\\end{tabular}\n\\end{table}\n"
+        )  # fmt: skip
+    return "\n".join(parts)
+
+
+def _cell(row: Mapping[Any, Any]) -> str:
+    if row["runs"] == 1:
+        return f"{row['estimate']:.4g} (1)"
+    return f"{row['estimate']:.4g} [{row['low']:.4g}, {row['high']:.4g}] ({row['runs']})"
+
+
+def escaped(text: str) -> str:
+    """Return `text` with LaTeX's special characters made plain."""
+    return text.translate(SPECIAL)

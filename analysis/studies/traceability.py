@@ -1,0 +1,149 @@
+"""Whether predictions hang on the pairs that their traces name: RegBench mosaics and three-moons models.
+
+    named      pairs whose removal the trace expects to change the prediction
+    matched    for each another pair of the same head, as heavy, that the trace expects to change little
+    effect     change of the prediction when either are removed: total variation on RegBench, |dx| on moons
+
+Three accounts of what is done to a pair and how pairs are named (`analysis.studies.traceability_jobs.ACCOUNTS`).
+Intervals are over problems, models as strata: they say how sure the effect is for these models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+
+from analysis.engines import Job, run_jobs
+from analysis.studies import STUDIES
+from analysis.studies.finished import finished
+from analysis.studies.folder import open_study
+from analysis.studies.traceability_jobs import ACCOUNTS, moons_job, tamper_job
+from toyworlds.core import folders
+from toyworlds.core.validate import integer
+
+if TYPE_CHECKING:
+    from analysis.trace_effects import Effects
+
+TASKS = {"regbench": "RegBench", "moons": "three moons"}
+CAPTION = (
+    "Mean change of the prediction when the pairs that the trace names are tampered with, and when as many pairs of "
+    "the same heads are that are as heavy, but of which the trace expects little. 95 % intervals over problems."
+)
+
+
+@STUDIES.register("traceability", "regbench", "moons")
+@dataclass(frozen=True)
+class TraceabilityStudy:
+    """Whether predictions hang on the stored pairs that their traces name, on RegBench and on three moons."""
+
+    seeds: int = 3
+    """Models of each task."""
+    problems: int = 350
+    """Test problems of RegBench for each model."""
+    sequences: int = 200
+    """Held-out sequences of moons for each model."""
+    steps: int = 2000
+    """Updates of the mosaics (laptop recipe)."""
+    moons_steps: int = 500
+    """Updates of the moons models (our recipe)."""
+    workers: int = 0
+    """Processes; 0 for one a core."""
+
+    name: ClassVar[str] = "traceability"
+
+    def __post_init__(self) -> None:
+        for field in ("seeds", "steps", "moons_steps"):
+            integer(field, getattr(self, field), 1)
+        for field in ("problems", "sequences"):
+            integer(field, getattr(self, field), 2)
+        integer("workers", self.workers, 0)
+
+    @classmethod
+    def presets(cls) -> dict[str, TraceabilityStudy]:
+        """`quick` takes two minutes on two cores; `laptop`, a quarter of an hour, is what docs/tracing.md shows."""
+        return {"quick": cls(1, 60, 60, steps=600, moons_steps=300), "laptop": cls()}
+
+    def trainings(self) -> dict[str, list[Job]]:
+        """Return the jobs that train the models, by task."""
+        from analysis.studies.laptop_training import job
+
+        seeds = range(self.seeds)
+        return {
+            "regbench": [job("mosaic", self.steps, seed) for seed in seeds],
+            "moons": [moons_job(self.moons_steps, seed) for seed in seeds],
+        }
+
+    def measurements(self) -> dict[tuple[str, str], list[Job]]:
+        """Return the jobs that tamper, one a model, by task and account."""
+        rows = {"regbench": self.problems, "moons": self.sequences}
+        return {
+            (task, account): [tamper_job(task, training, account, rows[task]) for training in trainings]
+            for task, trainings in self.trainings().items()
+            for account in ACCOUNTS
+        }
+
+    def jobs(self) -> list[Job]:
+        """Return every job, trainings first."""
+        return [job for groups in (self.trainings(), self.measurements()) for group in groups.values() for job in group]
+
+    def run(self, out: str | Path) -> Path:
+        """Run what is missing, write results and page; return the page's path."""
+        out = open_study(out, self)
+        jobs, count = self.jobs(), 2 * self.seeds
+        for label, part in (("training", jobs[:count]), ("tampering", jobs[count:])):
+            run_jobs(part, out / "jobs", workers=self.workers, label=label)
+        return self.report(out)
+
+    def report(self, out: str | Path) -> Path:
+        """Write results and page from the finished jobs; a DataError says how many are missing."""
+        from analysis.trace_effects import effects
+
+        jobs = self.jobs()
+        results = dict(zip((job.id for job in jobs), finished(jobs, out), strict=True))
+        trained = {job.name: results[job.id]["metrics"] for job in jobs[: 2 * self.seeds]}
+        found = {
+            key: effects([pd.DataFrame(results[job.id]) for job in group]) for key, group in self.measurements().items()
+        }
+        return self._write(found, trained, Path(out))
+
+    def _write(self, found: dict[tuple[str, str], Effects], trained: dict[str, Any], out: Path) -> Path:
+        from analysis.plots.tracing import effects_figure
+        from analysis.provenance import provenance
+        from analysis.report.page import Page
+
+        record: dict[str, Any] = {"provenance": provenance(), "study": asdict(self), "models": trained}
+        for task in TASKS:
+            record[task] = {a: {"how": _how(task, a), "effects": asdict(found[task, a])} for a in ACCOUNTS}
+        folders.write_json(out / "causal.json", record)
+        page = Page("Do predictions hang on the pairs that their traces name?", lead(found), out / "figures")
+        page.section("Effects").figure("traceability", effects_figure(found, TASKS, list(ACCOUNTS)), CAPTION)
+        head = ["task", "account", "problems", "named", "matched", "ratio", "d", "named larger", "expected ~ seen"]
+        page.table(head, [_line(task, account, one) for (task, account), one in found.items()], "d: Cohen's, paired.")
+        return page.write(out / "index.html")
+
+
+def lead(found: dict[tuple[str, str], Effects]) -> str:
+    """Say what was found, in the sentences that the page opens with."""
+    account = "remove, named by expected effect"
+    parts = [
+        f"on {TASKS[task]} {found[task, account].ratio} times as much as matched pairs of the same heads"
+        for task in TASKS
+        if (task, account) in found
+    ]
+    return f"Removing the pairs that a trace names changes the prediction {', '.join(parts)}."
+
+
+def _how(task: str, account: str) -> dict[str, Any]:
+    from analysis.studies.traceability_jobs import OPTIONS
+    from analysis.tracing import Traceability
+
+    return asdict(Traceability(**OPTIONS[task] | ACCOUNTS[account]))
+
+
+def _line(task: str, account: str, one: Effects) -> list[Any]:
+    sides = [str(one.named["effect"]), str(one.matched["effect"])]
+    rest = [str(part) for part in (one.ratio, one.standardised, one.larger, one.correlation)]
+    return [TASKS[task], account, f"{one.problems} of {one.problems + one.without}", *sides, *rest]

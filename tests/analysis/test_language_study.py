@@ -1,0 +1,129 @@
+"""The language study: jobs, tables by hand, a whole small study."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.studies.catalogue import STUDIES
+from analysis.studies.folder import load_study
+from analysis.studies.language import PAPER_DEPTHS, LanguageStudy
+from analysis.studies.language_results import collect
+from toyworlds.core.folders import read_json
+from toyworlds.core.validate import DataError, InputError
+
+SMALL = LanguageStudy(
+    stories=30, vocabulary=1000, depths=(1, 2), models=("mosaic", "transformer"), learning_rates=(3e-3,), seeds=2,
+    width=64, context=700, batch_size=2, steps=10, evaluations=2, validation_documents=4, training_documents=3,
+    prompts=2, profile_documents=2, workers=1,
+)  # fmt: skip
+
+
+def found(study, nats):
+    """Job results with made-up losses: nats[model][seed] of the documents."""
+    text = {"splits": {"train": {}}, "tokenizer": {}}
+    results = {study.text_job().name: text}
+    for job in study.jobs():
+        lost = nats[job.config["model"]][job.config["seed"]]
+        curve = [{"step": s, "validation_loss": 3.0 - s, "training_loss": 2.0 - s} for s in (0, 1)]
+        results[job.name] = {
+            "parameters": 7, "curve": curve, "best": {"step": 1, "value": 2.0}, "seconds": 1.0, "padding": 0.1,
+            "final": {"validation_loss": 2.5, "training_loss": 0.5}, "steps_per_epoch": 4, "nats": lost,
+            "tokens": [10, 20, 30, 40], "bytes": [20, 40, 60, 80], "prompts": None, "profile": None,
+        }  # fmt: skip
+    return results
+
+
+def test_jobs_take_turns():
+    names = [job.name for job in SMALL.jobs()]
+    assert names[:3] == ["mosaic, depth 1, seed 0", "transformer, depth 1, seed 0", "mosaic, depth 2, seed 0"]
+    assert len(names) == len(set(names)) == 8
+    more = replace(SMALL, seeds=3, depths=(1, 2, 4))
+    assert {job.id for job in SMALL.jobs()} < {job.id for job in more.jobs()}
+    assert {job.id for job in replace(SMALL, steps=11).jobs()}.isdisjoint(job.id for job in SMALL.jobs())
+    rates = replace(SMALL, learning_rates=(1e-2, 1e-3)).jobs()
+    assert [job.config["train"]["learning_rate"] for job in rates[:2]] == [1e-2, 1e-3]
+
+
+def test_losses_and_differences_by_hand():
+    study = replace(SMALL, depths=(1,))
+    nats = {
+        "mosaic": [[10.0, 20.0, 30.0, 40.0], [20.0, 40.0, 60.0, 80.0]],
+        "transformer": [[20.0, 40.0, 60.0, 80.0], [30.0, 60.0, 90.0, 120.0]],
+    }
+    results = collect(study, found(study, nats))
+    loss = results.tables["loss"].set_index("model")
+    assert loss.loc["mosaic", "estimate"] == pytest.approx(1.5)
+    assert loss.loc["transformer", "estimate"] == pytest.approx(2.5)
+    assert loss.loc["mosaic", "bits_per_byte"] == pytest.approx(0.75 / np.log(2))
+    assert (loss.loc["mosaic", "low"], loss.loc["mosaic", "high"]) == pytest.approx((1.0, 2.0))
+    (line,) = results.tables["difference"].to_dict("records")
+    assert [line[name] for name in ("estimate", "low", "high")] == pytest.approx([-1.0] * 3)
+    runs = results.tables["runs"].query("model == 'mosaic'")
+    assert runs["best_loss"].tolist() == [2.0, 2.0]
+    assert runs["training_loss_at_best"].tolist() == [1.0, 1.0]
+    assert runs["final_training_loss"].tolist() == [0.5, 0.5]
+    assert runs["epochs"].tolist() == [2.5, 2.5]
+
+
+def test_intervals_resample_documents_too():
+    study = replace(SMALL, depths=(1,), seeds=1)
+    nats = {"mosaic": [[10.0, 60.0, 30.0, 40.0]], "transformer": [[10.0, 20.0, 30.0, 40.0]]}
+    results = collect(study, found(study, nats))
+    (line,) = results.tables["difference"].to_dict("records")
+    assert line["estimate"] == pytest.approx(0.4)
+    assert 0.0 <= line["low"] < 0.4 < line["high"]
+    loss = results.tables["loss"].set_index("model").loc["transformer"]
+    assert loss["low"] == loss["high"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"depths": ()}, "depths"),
+        ({"depths": (0,)}, "depths"),
+        ({"models": ("mosaic", "mosaic")}, "models"),
+        ({"learning_rates": (1e-3, 1e-3, 1e-3)}, "learning_rates"),
+        ({"steps": 1}, "steps"),
+    ],
+)
+def test_options_are_checked(options, message):
+    with pytest.raises(InputError, match=message):
+        replace(SMALL, **options)
+
+
+def test_presets_and_depths_of_the_paper():
+    assert STUDIES["language"] is LanguageStudy
+    assert set(LanguageStudy.presets()) == {"quick", "laptop", "full"}
+    assert LanguageStudy().depths == PAPER_DEPTHS == (1, 2, 3, 4, 6, 8, 12)
+    assert LanguageStudy().models == ("mosaic", "mosaic_v2", "transformer")
+
+
+def test_a_small_study(tmp_path):
+    study = replace(SMALL, depths=(1,), seeds=1)
+    with pytest.raises(DataError, match="3 of 3 jobs are not finished"):
+        study.report(tmp_path)
+    page = study.run(tmp_path / "study")
+    html = page.read_text()
+    assert "Loss by depth" in html
+    runs = pd.read_csv(page.parent / "runs.csv")
+    assert runs["model"].tolist() == ["mosaic", "transformer"]
+    assert runs["size"].tolist() == [1, 1]
+    assert runs["parameters"].max() < 1.05 * runs["parameters"].min()
+    record = read_json(page.parent / "language.json", "results")
+    loss = record["loss"][0]
+    assert loss["low"] <= loss["estimate"] <= loss["high"]
+    assert loss["estimate"] == pytest.approx(record["runs"][0]["best_loss"], rel=1e-5)
+    assert record["facts"]["text"]["splits"]["train"]["documents"] == 30
+    kept = {file: file.stat().st_mtime_ns for file in (page.parent / "jobs").glob("*/result.json")}
+    assert study.run(tmp_path / "study") == page
+    assert len(kept) == 3
+    assert all(file.stat().st_mtime_ns == time for file, time in kept.items())
+    assert load_study(page.parent, STUDIES) == study
+    for name in ("prompts", "profile"):
+        assert set(pd.read_csv(page.parent / f"{name}.csv")["model"]) == {"mosaic", "transformer"}
+    prompts = pd.read_csv(page.parent / "prompts.csv")
+    assert set(prompts["kind"]) == {"factual", "logical", "consistency"}
+    assert (prompts["prompts"] == 2).all()
+    assert prompts["chance"].between(0.0, 0.5).all()

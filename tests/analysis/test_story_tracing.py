@@ -1,0 +1,81 @@
+"""Sentences of a prompt by hand, and contributions by sentence against the trace itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.story_tracing import begins, sentences_of, sources, traced
+from mosaics.mosaic import MemoryMosaicConfig
+from mosaics.text.tokenizer import Characters, train_byte_pair
+from mosaics.trace import trace
+from toyworlds import Stories
+from toyworlds.core.validate import InputError
+from toyworlds.stories.prompts import Prompt, prompts
+
+SENTENCES = (
+    "Once there was a brave girl called Lily.",
+    "She had a friend, a boy named Tom.",
+    "Lily had a shiny red kite.",
+    "One sunny Monday morning, Lily walked to the park.",
+    "Tom was already there, and Lily waved.",
+    "When Lily came home, Mom was waiting at the gate.",
+)
+QUESTION = '"What color is the kite?" asked Mom. "It is'
+TEXT = " ".join(SENTENCES[:3]) + "\n" + " ".join(SENTENCES[3:5]) + "\n" + SENTENCES[5] + "\n" + QUESTION
+ASKED = Prompt(TEXT, "red", ("red", "blue", "green"), "factual", "ask_color", 0, (2,), (77, 103), 30, 1, 0)
+
+
+def test_sentences_by_hand() -> None:
+    ends = sentences_of(TEXT)
+    pieces = [TEXT[start:end].strip() for start, end in zip([0, *ends], ends, strict=False)]
+    assert pieces == [*SENTENCES, QUESTION]
+
+
+@pytest.mark.parametrize("kind", ["characters", "byte-pair"])
+def test_tokens_begin_at_their_letters(kind: str) -> None:
+    tokenizer = Characters() if kind == "characters" else train_byte_pair([TEXT] * 3, 290)
+    tokens = tokenizer.encode([TEXT])[0].tolist()
+    starts = begins(tokenizer, tokens)
+    for token, start in zip(tokens, starts, strict=True):
+        letters = tokenizer.decode([token]).strip()
+        assert TEXT[start : start + len(letters)] == letters
+    assert (np.diff(starts) >= 0).all()
+
+
+def test_contributions_are_those_of_the_trace() -> None:
+    tokenizer = Characters()
+    model = MemoryMosaicConfig(vocabulary=257, n_layers=2, n_heads=2, width=8).build(0).double()
+    found = sources(model, tokenizer, ASKED)
+    assert found.texts == (*SENTENCES, QUESTION)
+    assert found.stated == 2
+    tokens = [256, *TEXT.encode()]
+    whole = trace(model, tokens, outputs=[ord(" ")])
+    assert found.contributions.sum() == pytest.approx(0.0, abs=1e-12)  # all candidates begin with the same blank
+    assert whole.parts["index"].max() == len(tokens) - 2
+    byte_pairs = train_byte_pair([TEXT + " blue green"] * 3, 330)
+    model = MemoryMosaicConfig(vocabulary=byte_pairs.vocabulary, n_layers=1, n_heads=2, width=8).build(1).double()
+    found = sources(model, byte_pairs, ASKED)
+    rows = [row.tolist() for row in byte_pairs.encode([" red", " blue", " green"])]
+    tokens = [byte_pairs.end, *byte_pairs.encode([TEXT])[0].tolist()]
+    whole = trace(model, tokens, outputs=sorted({row[0] for row in rows}))
+    pairs = (whole.parts["kind"] == "pair").to_numpy()
+    added = whole.contribution(rows[0][0], "mean")
+    assert found.contributions.sum() == pytest.approx(added[pairs].sum())
+    ends, expected = sentences_of(TEXT), np.zeros(7)
+    for line, amount in zip(whole.parts[pairs]["index"], added[pairs], strict=True):
+        value = len(byte_pairs.decode(tokens[1 : line + 2]))  # where the value's token ends
+        expected[int(np.searchsorted(ends, value, side="left"))] += amount
+    np.testing.assert_allclose(found.contributions, expected, atol=1e-12)
+    assert found.source == int(expected.argmax())
+
+
+def test_a_table_of_traced_prompts() -> None:
+    model = MemoryMosaicConfig(vocabulary=257, n_layers=1, n_heads=1, width=4).build(0).double()
+    asked = [*prompts(Stories(), 4, "factual", 3), *prompts(Stories(), 4, "consistency", 2)]
+    table = traced(model, Characters(), asked)
+    assert len(table) == sum(bool(prompt.sentences) for prompt in asked)
+    assert (table["source"] < table["sentences"]).all()
+    assert (table["traced"] == (table["source"] == table["stated"])).all()
+    with pytest.raises(InputError, match="a common fact"):
+        sources(model, Characters(), next(prompt for prompt in asked if not prompt.sentences))

@@ -1,0 +1,128 @@
+"""Generated text and the pairs that made it, on a small mosaic; the commands around it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.cli import run
+from analysis.text_tracing import RIVALS, explain, key_words, pairs_of, write
+from mosaics.catalogue import MODELS
+from mosaics.tasks.language import quick_recipe, train_language
+from mosaics.text import PrepareConfig, prepare_text
+from mosaics.text.tokenizer import Characters
+from mosaics.trace import trace
+from toyworlds.core.validate import InputError
+
+TEXT = "\n<|endoftext|>\n".join(["Tom had a red ball.", "Anna had a blue ball.", "Tom and Anna had fun."] * 8)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generate")
+    (folder / "train.txt").write_text(TEXT)
+    data = prepare_text(
+        PrepareConfig(str(folder / "train.txt"), str(folder / "train.txt"), vocabulary=300), folder / "d"
+    )
+    model, _ = train_language(quick_recipe("mosaic", data.path, steps=60), 0, folder / "run", progress=False)
+    return model, data, folder
+
+
+def test_a_text_is_continued_up_to_its_end(trained):
+    model, data, _ = trained
+    text = write(model, data.tokenizer, "Tom had", 30, temperature=0.0)
+    assert text.continuation(data.tokenizer) == " a red ball.<|endoftext|>"
+    assert text.tokens[0] == text.tokens[-1] == data.end
+    words = [data.tokenizer.decode(text.tokens[first:last]) for first, last in text.words()]
+    assert words == [" a", " red", " ball.", "<|endoftext|>"]
+    first, second = (write(model, data.tokenizer, "", 9, temperature=2.0, seed=3) for _ in range(2))
+    assert first == second
+    assert first != write(model, data.tokenizer, "", 9, temperature=2.0, seed=4)
+
+
+def test_a_word_that_the_prompt_began_counts_from_the_continuation_on():
+    tokenizer = Characters()
+
+    from analysis.text_tracing import Written
+    from mosaics.text.tokenizer import words
+
+    tokens = (tokenizer.end, *b"To be")
+    text = Written(tokens, 2, tuple(words(tokenizer, tokens)))
+    assert text.words() == [(2, 3), (3, 6)]
+
+
+def test_pairs_are_those_of_the_trace(trained):
+    model, data, _ = trained
+    text = write(model, data.tokenizer, "Anna had", 5, temperature=0.0)
+    read, token = text.tokens[:-2], text.tokens[-2]
+    pairs = pairs_of(model, read, token)
+    logits = trace(model, list(read)).predicted
+    rivals = sorted({token, *np.argsort(-logits)[:RIVALS].tolist()})
+    found = trace(model, list(read), outputs=rivals)
+    kept = (found.parts["kind"] == "pair").to_numpy()
+    expected = found.contributions[kept][:, rivals.index(token)] - found.contributions[kept].mean(1)
+    assert pairs["contribution"].to_numpy() == pytest.approx(expected)
+    assert pairs["index"].max() == len(read) - 2
+
+
+def test_explanations_name_words(trained):
+    model, data, _ = trained
+    text = write(model, data.tokenizer, "Tom and Anna had fun. Tom had", 4, temperature=0.0)
+    table = explain(model, data.tokenizer, text, top=2)
+    assert list(dict.fromkeys(table["text"])) == [data.tokenizer.decode(text.tokens[a:b]) for a, b in text.words()]
+    assert (table.groupby(["word", "token"], sort=False).size() % 2 == 0).all()
+    assert (table["share"] <= 1.0).all()
+    for line in table.itertuples():
+        assert line.value == data.tokenizer.decode([text.tokens[line.step + 1]])
+        assert data.tokenizer.decode(text.tokens[: line.step + 1]).endswith(line.key)
+    assert key_words(data.tokenizer, text, 0) == "<|endoftext|>"
+
+
+def test_text_beyond_the_context_is_refused():
+    model = MODELS["transformer"](vocabulary=257, n_layers=1, n_heads=2, width=8, context=10).build(0)
+    with pytest.raises(InputError, match="tokens: expected a prompt and new tokens of at most 10 tokens together"):
+        write(model, Characters(), "abcde", 6)
+    assert len(write(model, Characters(), "abcde", 5).tokens) <= 11
+    text = write(model, Characters(), "abc", 2, temperature=0.0)
+    with pytest.raises(InputError, match="MemoryMosaic"):
+        explain(model, Characters(), text)
+
+
+def test_commands(trained, capsys, tmp_path):
+    _, data, folder = trained
+    place = str(folder / "run")
+    words = ["generate-text", place, "--prompt", "Tom had", "--temperature", "0", "--tokens", "30"]
+    assert run(words) == 0
+    assert capsys.readouterr().out.strip() == "Tom had a red ball.<|endoftext|>"
+    table = tmp_path / "pairs.csv"
+    assert run([*words, "--trace", "--table", str(table)]) == 0
+    said = capsys.readouterr().out
+    assert "stored pair" in said
+    assert " -> " in said
+    assert set(pd.read_csv(table)["text"]) == {" a", " red", " ball.", "<|endoftext|>"}
+    assert run([*words, "--table", str(table)]) == 2
+    moved = folder / "elsewhere"
+    data.path.rename(moved)
+    assert run(words) == 1
+    assert "d/manifest.json: no such file" in capsys.readouterr().err
+    assert run([*words, "--data", str(moved)]) == 0
+    moved.rename(data.path)
+
+
+def test_text_is_prepared_and_learned_from_the_command_line(tmp_path, capsys):
+    file = tmp_path / "train.txt"
+    file.write_text(TEXT)
+    out, trained = str(tmp_path / "data"), str(tmp_path / "run")
+    assert run(["prepare-text", "--out", out, "--train", str(file), "--validation", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "byte-pair tokenizer" in said
+    assert "of 24 validation documents 24 are in the training text" in said
+    assert run(["prepare-text", "--out", out, "--train", str(file)]) == 2
+    options = ["--out", trained, "--data", out, "--preset", "quick", "--layers", "1", "--steps", "3"]
+    assert run(["train", "language", *options, "--packing", "stories"]) == 0
+    assert "validation_bits_per_byte" in capsys.readouterr().out
+    assert run(["generate-text", trained, "--prompt", "Tom", "--tokens", "2", "--weights", "last"]) == 0
+
+
+def test_another_run_is_refused(tmp_path, capsys):
+    assert run(["generate-text", str(tmp_path), "--prompt", "x"]) == 1
+    assert "config.json" in capsys.readouterr().err
