@@ -8,8 +8,9 @@ L is the logarithm of the probability that the text goes on with the candidate, 
 tokens are compared as they are; there is nothing to divide by a length. The text is read behind one end-of-text
 token, as a document is in training.
 
-The chance level of a prompt is 1 / candidates, that of a set the mean over its prompts. Intervals are percentile
-bootstraps over prompts: every prompt comes from a story of its own. They say nothing of other trainings.
+The chance level of a prompt is 1 / candidates, that of a set the mean over its prompts. Intervals are over prompts,
+each of which comes from a story of its own: Wilson's of the share answered right, percentile bootstraps of the rest.
+They say nothing of other trainings.
 
     ... When Jasmine came home, Mom was waiting at the gate.
     "Who has the drum now?" asked Mom. "It is with      Jasmine -7.1, Tom -0.2, Mom -5.0: Tom, p = 0.99
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.bootstrap import RESAMPLES, Interval, percentile_interval, resample_indices
+from analysis.bootstrap import RESAMPLES, Interval, percentile_interval, rate_interval, resample_indices
 from toyworlds.core.validate import choice, integer, reject
 from toyworlds.stories.prompts import KINDS, Prompt, prompts
 from toyworlds.stories.recall import recall_prompts
@@ -158,7 +159,7 @@ def _score(lines: pd.DataFrame, seed: int, n: int) -> PromptScore:
 
     return PromptScore(
         prompts=len(lines),
-        accuracy=interval(lambda x: x.mean(-1), correct),
+        accuracy=rate_interval(int(correct.sum()), len(lines)),
         chance=float(chance.mean()),
         above_chance=interval(lambda x, y: (x - y).mean(-1), correct, chance),
         times_chance=interval(lambda x, y: x.mean(-1) / y.mean(-1), correct, chance),

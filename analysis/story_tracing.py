@@ -52,11 +52,7 @@ class Sources:
 
 
 def sentences_of(text: str) -> list[int]:
-    """Where each sentence of a prompt's story ends, and the question; the last end is that of the text.
-
-    >>> sentences_of("Tom was a boy. He ran to")  # doctest: +SKIP
-    [14, 24]
-    """
+    """Where each sentence of a prompt's story ends, in characters, and the question; the last end is the text's."""
     story, _ = parse_prompt(text)
     ends, place = [], 0
     for token in tokens_of(text):
