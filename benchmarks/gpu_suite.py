@@ -35,7 +35,7 @@ from typing import Any
 from toyworlds.core import folders
 from toyworlds.core.validate import DataError, InputError, choice, integer
 
-SECTIONS = {"correctness": 3.0, "retrieval": 5.0, "averages": 2.0, "steps": 6.0, "small_models": 2.5, "training": 2.0}
+SECTIONS = {"correctness": 5.0, "retrieval": 5.0, "averages": 2.0, "steps": 6.0, "small_models": 2.5, "training": 2.0}
 """Sections in order, and what each weighs in sharing out the time."""
 
 

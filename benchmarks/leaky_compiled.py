@@ -75,7 +75,7 @@ def compiled(name: str, width: int, dtype: torch.dtype, varying: bool) -> dict[s
             aligned[index,] = [["tt.divisibility", 16]]
     source = ASTSource(fn=kernel, signature=types, constexprs=values, attrs=aligned)
     made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
-    used = inspected(made.asm["cubin"], Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump")
+    used = inspected(made.asm["ptx"], made.asm["cubin"], Path(triton.__file__).parent / "backends/nvidia/bin")
     return {**options, "shared": made.metadata.shared, **used}
 
 

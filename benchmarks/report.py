@@ -3,7 +3,8 @@
     python benchmarks/report.py                 prints and writes results/speed/report.json
 
 The runs are made up: 10 models x 20 sizes x 50 seeds, three metrics, each result with curves by position as a RegBench
-training has them (5 KB). The report is a process of its own; seconds count from its start, imports included.
+training has them (3 KB). The report is a process of its own; seconds count from its start, imports included; the
+quickest of three passes is recorded, and the seconds of all of them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from benchmarks import processor
 from toyworlds.core import folders
 
 FILE = Path(__file__).resolve().parents[1] / "results" / "speed" / "report.json"
+PASSES = 3
 MODELS, SIZES, SEEDS, POSITIONS = 10, 20, 50, 60
 METRICS = ("dfa_accuracy", "total_variation", "excess")
 GOAL = {"seconds": 20.0, "bytes": 1e9}
@@ -92,6 +94,12 @@ def measured(call: str, out: Path) -> dict[str, float]:
     }
 
 
+def best(call: str, out: Path) -> dict[str, Any]:
+    """Return the quickest of several passes, with the seconds of all."""
+    passes = [measured(call, out) for _ in range(PASSES)]
+    return min(passes, key=lambda each: each["seconds"]) | {"all passes": [each["seconds"] for each in passes]}
+
+
 def main() -> None:
     """Measure and record."""
     out = Path(tempfile.mkdtemp())
@@ -105,8 +113,8 @@ def main() -> None:
             "question": "time and resident memory of a report of 10,000 runs",
             "runs": MODELS * SIZES * SEEDS,
             "bytes of a result": size,
-            "report": measured(report, out),
-            "status": measured(status, out),
+            "report": best(report, out),
+            "status": best(status, out),
             "goal": GOAL,
             "load average at the end": round(os.getloadavg()[0], 1),
             "processor": processor(),

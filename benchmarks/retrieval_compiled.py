@@ -2,7 +2,8 @@
 
 Registers a thread and stack (bytes a thread that do not fit into registers) come from cuobjdump, which Triton brings;
 so do the counts of instructions: HGMMA (matrix units, operands in shared memory), HMMA (the older, slower form), LDGSTS
-(copies that run ahead), STL and LDL (to and from the stack). Shared memory, in bytes, comes from Triton.
+(copies that run ahead), STL and LDL (to and from the stack). Shared memory, in bytes, comes from Triton; `serialized`,
+1 where the assembler has the matrix units wait for each of their instructions, from ptxas.
 
     python -m benchmarks.retrieval_compiled --out results/speed/retrieval_compiled.json
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
@@ -26,12 +28,12 @@ from benchmarks import provenance
 from toyworlds.core.validate import DataError
 
 SHORT = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
-FLAGS = ("GAUSSIAN", "BOUNDED", "SEGMENTED", "DROPPED", "TIED", "SHARP")
-EVERYTHING = ("GAUSSIAN", "BOUNDED", "SEGMENTED", "DROPPED", "SHARP")
+FLAGS = ("GAUSSIAN", "BOUNDED", "SEGMENTED", "DROPPED", "TIED", "PER_STEP", "SHARP")
+EVERYTHING = ("GAUSSIAN", "BOUNDED", "SEGMENTED", "DROPPED", "PER_STEP", "SHARP")
 OTHERS = {
-    **dict.fromkeys(("norms", "beta", "log_sums", "deltas", "dbeta"), "*fp32"),
+    **dict.fromkeys(("norms", "beta", "log_sums", "facts", "dbeta"), "*fp32"),
     **dict.fromkeys(("starts", "ends"), "*i32"),
-    **dict.fromkeys(("heads", "length", "near", "far", "group", "threshold"), "i32"),
+    **dict.fromkeys(("heads", "length", "room", "near", "far", "group", "threshold"), "i32"),
     "seeds": "*i64",
     "gain": "fp32",
 }
@@ -49,7 +51,7 @@ class Case:
     width: int
     """Width of key and value."""
     flags: tuple[str, ...] = ()
-    """Options that are on; TIED: key and query are one; SHARP: beta has a gradient."""
+    """Options that are on; TIED: key and query are one; PER_STEP: a beta a step; SHARP: beta has a gradient."""
 
 
 CASES = (
@@ -102,11 +104,12 @@ def compiled(case: Case) -> dict[str, int]:
             aligned |= {(index, axis): [["tt.divisibility", 16]] for axis in range(3) if name != "beta_strides"}
         else:
             types[name] = OTHERS.get(name, "*" + SHORT[case.dtype])
-            aligned |= {(index,): [["tt.divisibility", 16]]} if types[name].startswith("*") else {}
+            even = types[name].startswith("*") or name == "room"
+            aligned |= {(index,): [["tt.divisibility", 16]]} if even else {}
     source = ASTSource(fn=kernel, signature=types, constexprs=values, attrs=aligned)
     options = {"num_warps": size.warps, "num_stages": size.stages}
     made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
-    used = inspected(made.asm["cubin"], Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump")
+    used = inspected(made.asm["ptx"], made.asm["cubin"], Path(triton.__file__).parent / "backends/nvidia/bin")
     return {"rows": size.rows, "columns": size.columns, **options, "shared": made.metadata.shared, **used}
 
 
@@ -130,20 +133,26 @@ def constants(case: Case, size: Any) -> dict[str, Any]:
     }
 
 
-def inspected(cubin: bytes, tool: Path) -> dict[str, int]:
+def inspected(ptx: str, cubin: bytes, tools: Path) -> dict[str, int]:
     """Registers, stack and numbers of instructions in a compiled kernel."""
-    if not tool.exists():
-        raise DataError(f"{tool}: this Triton comes without cuobjdump")
+    if not (tools / "cuobjdump").exists():
+        raise DataError(f"{tools}: this Triton comes without cuobjdump")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "kernel.cubin")
+        path, source = Path(folder, "kernel.cubin"), Path(folder, "kernel.ptx")
         path.write_bytes(cubin)
-        used, code = (
-            subprocess.run([tool, option, path], check=True, capture_output=True, text=True).stdout
-            for option in ("-res-usage", "-sass")
+        source.write_text(ptx, encoding="utf-8")
+        commands = (
+            f"{tools}/cuobjdump -res-usage {path}",
+            f"{tools}/cuobjdump -sass {path}",
+            f"{tools}/ptxas -arch=sm_90a -v {source} -o {path}.again",
         )
-    found = {name: re.search(rf"{name.upper()}:(\d+)", used) for name in ("reg", "stack")}
-    counts = {name: len(re.findall(rf"\b{name}\b", code)) for name in ("HGMMA", "HMMA", "LDGSTS", "STL", "LDL")}
-    return {name: int(match[1]) for name, match in found.items() if match} | counts
+        used, code, said = (
+            subprocess.run(shlex.split(command), check=True, capture_output=True, text=True) for command in commands
+        )
+    found = {name: re.search(rf"{name.upper()}:(\d+)", used.stdout) for name in ("reg", "stack")}
+    counts = {name: len(re.findall(rf"\b{name}\b", code.stdout)) for name in ("HGMMA", "HMMA", "LDGSTS", "STL", "LDL")}
+    taken = {name: int(match[1]) for name, match in found.items() if match}
+    return {**taken, **counts, "serialized": int("serialized" in said.stderr)}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -3,7 +3,8 @@
     tokens (B, T) int64    h_T = E[x_T]       logits_T = scale E h_T (or a matrix of its own) + no bias
     vectors (B, T, C)      h_T = W_in x_T     output_T = W_out h_T
 
-Errors: InputError for a wrong shape or dtype, a token outside the vocabulary, a context over a fixed limit.
+Errors: InputError for a wrong shape or dtype, a context over a fixed limit and, on a CPU, a token that is outside the
+vocabulary.
 """
 
 from __future__ import annotations

@@ -59,9 +59,7 @@ class StackedModel(nn.Module):
         self.kept = nn.Module()
         for name, buffer in buffers.items():
             self.kept.register_buffer(name.replace(".", SLASH), buffer, persistent=name in models[0].state_dict())
-        self._like = [
-            _Applied(copy.deepcopy(models[0]))
-        ]  # in a list: its parameters are no one's
+        self._like = [_Applied(copy.deepcopy(models[0]))]  # in a list: its parameters are no one's
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Outputs of all members, (members, ...), for inputs (members, ...), one each."""

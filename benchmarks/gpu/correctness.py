@@ -8,7 +8,6 @@ Repeats that differ tell of a race; NaN tells of numbers that were never written
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,26 +26,31 @@ REPEATS = 5
 Operation = Callable[[str, dict[str, Tensor]], Tensor]
 
 
+SHAPES = {
+    torch.bfloat16: ((300, 64), (1025, 128), (17, 16), (2050, 64), (127, 40), (1, 128), (300, 256)),
+    torch.float32: ((300, 64), (127, 40), (1025, 128)),
+    torch.float16: ((300, 64), (1025, 128)),
+}
+"""Length and width, what is used most first: each width is compiled anew, and the time may not do for all."""
+TINY = {torch.float32: ((18, 3),)}
+
+
 def rows(context: Context) -> Iterator[dict[str, Any]]:
-    """One row a kernel, shape, dtype and set of options."""
-    for title, tensors, operation in cases(context):
-        for dtype, limit in LIMITS.items():
-            if context.left < 0:
-                return
-            found = _checked(tensors, operation, dtype, repeats=2 if context.tiny else REPEATS)
-            yield {"case": title, "dtype": str(dtype), "limit": limit} | found
-            if context.tiny:
-                break
-        tidy(context)
+    """One row a kernel, dtype, shape and set of options."""
+    for dtype, shapes in (TINY if context.tiny else SHAPES).items():
+        for length, width in shapes:
+            for title, tensors, operation in cases(context, length, width):
+                if context.left < 0:
+                    return
+                found = _checked(tensors, operation, dtype, repeats=2 if context.tiny else REPEATS)
+                yield {"case": title, "dtype": str(dtype), "limit": LIMITS[dtype]} | found
+            tidy(context)
 
 
-def cases(context: Context) -> Iterator[tuple[str, dict[str, Tensor], Operation]]:
+def cases(context: Context, length: int, width: int) -> Iterator[tuple[str, dict[str, Tensor], Operation]]:
     """Name, inputs in float64 and operation of each case."""
-    lengths = (18,) if context.tiny else (1, 17, 127, 300, 1025, 2050)
-    widths = (3,) if context.tiny else (16, 40, 64, 128, 256)
-    for length, width in itertools.zip_longest(lengths, widths, fillvalue=widths[-1]):
-        yield from _retrievals(context, length, width)
-        yield from _averages(context, length, width)
+    yield from _averages(context, length, width)
+    yield from _retrievals(context, length, width)
 
 
 def _retrievals(context: Context, length: int, width: int) -> Iterator[tuple[str, dict[str, Tensor], Operation]]:
@@ -119,9 +123,9 @@ def _checked(tensors: dict[str, Tensor], operation: Operation, dtype: torch.dtyp
     rounded = {name: tensor.to(dtype).double() for name, tensor in tensors.items()}
     wide = {name: tensor.to(_dtype_of(name, dtype)) for name, tensor in rounded.items()}
     try:
-        exact = _results("reference", rounded, operation)
+        exact = _results("reference", rounded, operation, dtype)
         with _poisoned():
-            first, *others = (_results("triton", wide, operation) for _ in range(repeats))
+            first, *others = (_results("triton", wide, operation, dtype) for _ in range(repeats))
     except Exception as error:  # a kernel that fails is a result
         return {"passes": False, "error": error_of(error)}
     errors = {name: _error(first[name], exact, name) for name in exact}
@@ -138,11 +142,12 @@ def _dtype_of(name: str, dtype: torch.dtype) -> torch.dtype:
     return dtype if name in ("key", "value", "query", "x") else torch.float32
 
 
-def _results(way: str, tensors: dict[str, Tensor], operation: Operation) -> dict[str, Tensor]:
+def _results(way: str, tensors: dict[str, Tensor], operation: Operation, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Output and gradients, for a gradient of the output that `dtype` holds."""
     leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors.items()}
     out = operation(way, leaves)
     generator = torch.Generator(out.device).manual_seed(9)
-    gradient = torch.randn(out.shape, generator=generator, device=out.device).to(out.dtype)
+    gradient = torch.randn(out.shape, generator=generator, device=out.device).to(dtype).to(out.dtype)
     return {
         "out": out.detach(),
         **dict(zip(leaves, torch.autograd.grad(out, list(leaves.values()), gradient), strict=True)),

@@ -118,9 +118,10 @@ class _Values(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, ...]:
-        x, *_ = ctx.saved_tensors
+        saved = ctx.saved_tensors  # once: activation checkpointing hands them out a single time
+        x = saved[0]
         dx, sums = torch.empty_like(x), x.new_empty(2, x.shape[0], x.shape[2], dtype=torch.float64)
-        _call("values_backward", x, ctx.sizes, ctx.offset, *ctx.saved_tensors, gradient.contiguous(), dx, *sums)
+        _call("values_backward", x, ctx.sizes, ctx.offset, *saved, gradient.contiguous(), dx, *sums)
         return (dx, *sums.sum(1).to(x.dtype), None)
 
     @staticmethod

@@ -83,9 +83,9 @@ class _Retrieval(torch.autograd.Function):
     def backward(ctx: Any, dout: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # create_graph=True
             raise RuntimeError("retrieval: 'native' has no second derivative; use implementation='reference'")
-        query, key, value, scale, *_ = ctx.saved_tensors
-        gradients = [torch.empty_like(x) for x in (query, key, value, scale)]
-        _call("backward", ctx.gaussian, *ctx.saved_tensors, dout.contiguous(), *gradients)
+        saved = ctx.saved_tensors  # once: activation checkpointing hands them out a single time
+        gradients = [torch.empty_like(x) for x in saved[:4]]
+        _call("backward", ctx.gaussian, *saved, dout.contiguous(), *gradients)
         return (None, *gradients)
 
     @staticmethod

@@ -44,10 +44,10 @@ from mosaics.memory.triton_common import (
     precision,
     product,
     put,
+    room,
     rounded,
     row_products,
     scales,
-    scores,
     strides,
     tile,
 )
@@ -74,7 +74,7 @@ def from_rows(
     dk,
     dv,
     taken,
-    now,
+    block,
     mine,
     theirs,
     drop,
@@ -86,39 +86,42 @@ def from_rows(
     VALUE_PADDED: tl.constexpr,
     GAUSSIAN: tl.constexpr,
     DROPPED: tl.constexpr,
+    PER_STEP: tl.constexpr,
     PRECISION: tl.constexpr,
     MASKED: tl.constexpr,
 ):
-    """Add what rows now .. now + ROWS - 1 send to the pairs: to dk, dv and the column sums of c dS.
+    """Add what a block of ROWS rows sends to the pairs: to dk, dv and the column sums of c dS.
 
-    mine = (k, v, norms, pairs, last row, near), theirs = (query, stride, dout, stride, beta, stride, L, delta, length),
-    drop = (seed, item, threshold, 1 / (1 - p)).
+    mine = (k, v, norms, pairs, last row, near), theirs = (query, stride, dout, stride, c, c of row 0, L, delta,
+    length), drop = (seed, item, threshold, 1 / (1 - p)).
     """
     k, v, norm, pairs, high, near = mine
-    query, query_stride, sent, sent_stride, beta, beta_stride, log_sums, deltas, length = theirs
+    query, query_stride, sent, sent_stride, factors, scale, log_sums, deltas, length = theirs
+    now = block * ROWS
     rows = now + tl.arange(0, ROWS)
-    inside = rows < length
-    scale = scales(beta, beta_stride, rows, length, GAUSSIAN)
-    log_sum = tl.load(log_sums + rows, mask=inside, other=float("inf"))
-    delta = tl.load(deltas + rows, mask=inside, other=0.0)
+    if PER_STEP:
+        scale = tl.load(factors + rows)[None, :]
+    log_sum = tl.load(log_sums + rows)
+    delta = tl.load(deltas + rows)
     q = tile(query, query_stride, now, length, ROWS, WIDTH, PADDED, MASKED)
-    s = scores(k, q, OWN, ROWS, PRECISION)
+    s = tl.zeros((OWN, ROWS), tl.float32)
     if GAUSSIAN:
         s -= norm[:, None]
-    exponent = s * (scale * LOG2E)[None, :] - log_sum[None, :]
+    s = product(k, tl.trans(q), s, PRECISION)
+    exponent = s * (scale * LOG2E) - log_sum[None, :]
     if MASKED:
         seen = (rows[None, :] >= pairs[:, None] + near) & (rows[None, :] <= high[:, None])
         exponent = tl.where(seen, exponent, float("-inf"))
     weights = tl.exp2(exponent)
     dout = tile(sent, sent_stride, now, length, ROWS, VALUE_WIDTH, VALUE_PADDED, MASKED)
-    dp = scores(v, dout, OWN, ROWS, PRECISION)
+    dp = product(v, tl.trans(dout), tl.zeros((OWN, ROWS), tl.float32), PRECISION)
     used = weights
     if DROPPED:
         factor = tl.where(kept(drop, rows[None, :], pairs[:, None]), drop[3], 0.0)
         used = weights * factor
         dp = dp * factor
     dv = product(used.to(dout.dtype), dout, dv, PRECISION)
-    ds = (weights * (dp - delta[None, :]) * scale[None, :]).to(q.dtype)
+    ds = (weights * (dp - delta[None, :]) * scale).to(q.dtype)
     dk = product(ds, q, dk, PRECISION)
     if GAUSSIAN:
         taken += tl.sum(ds.to(tl.float32), 1)
@@ -130,7 +133,7 @@ def from_pairs(
     dq,
     taken,
     slopes,
-    now,
+    block,
     mine,
     theirs,
     drop,
@@ -146,25 +149,27 @@ def from_pairs(
     PRECISION: tl.constexpr,
     MASKED: tl.constexpr,
 ):
-    """Add what the pairs now .. now + COLUMNS - 1 send to the rows: to dq, the row sums of c dS, and the slopes.
+    """Add what a block of COLUMNS pairs sends to the rows: to dq, the row sums of c dS, and the slopes.
 
     slopes = (sum dS s, sum dS, sum P s), mine = (q, dout, scale, L, delta, rows, first pair, near),
     theirs = (key, stride, value, stride, norms, length).
     """
     q, dout, scale, log_sum, delta, rows, low, near = mine
     key, key_stride, value, value_stride, norms, length = theirs
+    now = block * COLUMNS
     pairs = now + tl.arange(0, COLUMNS)
     k = tile(key, key_stride, now, length, COLUMNS, WIDTH, PADDED, MASKED)
-    s = scores(q, k, OWN, COLUMNS, PRECISION)
+    s = tl.zeros((OWN, COLUMNS), tl.float32)
     if GAUSSIAN:
-        s -= tl.load(norms + pairs, mask=pairs < length, other=0.0)[None, :]
+        s -= tl.load(norms + pairs)[None, :]
+    s = product(q, tl.trans(k), s, PRECISION)
     exponent = s * (scale * LOG2E)[:, None] - log_sum[:, None]
     if MASKED:
         seen = (pairs[None, :] >= low[:, None]) & (pairs[None, :] <= rows[:, None] - near)
         exponent = tl.where(seen, exponent, float("-inf"))
     weights = tl.exp2(exponent)
     v = tile(value, value_stride, now, length, COLUMNS, VALUE_WIDTH, VALUE_PADDED, MASKED)
-    dp = scores(dout, v, OWN, COLUMNS, PRECISION)
+    dp = product(dout, tl.trans(v), tl.zeros((OWN, COLUMNS), tl.float32), PRECISION)
     if DROPPED:
         dp = tl.where(kept(drop, rows[:, None], pairs[None, :]), dp * drop[3], 0.0)
     rates = weights * (dp - delta[:, None])
@@ -183,13 +188,11 @@ def backward_kernel(
     key,
     value,
     norms,
-    beta,
+    facts,
     starts,
     ends,
     seeds,
     sent,
-    log_sums,
-    deltas,
     dquery,
     dkey,
     dvalue,
@@ -201,10 +204,10 @@ def backward_kernel(
     dquery_strides,
     dkey_strides,
     dvalue_strides,
-    beta_strides,
     starts_strides,
     heads,
     length,
+    room,
     near,
     far,
     group,
@@ -221,6 +224,7 @@ def backward_kernel(
     SEGMENTED: tl.constexpr,
     DROPPED: tl.constexpr,
     TIED: tl.constexpr,
+    PER_STEP: tl.constexpr,
     SHARP: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
@@ -233,43 +237,43 @@ def backward_kernel(
     batch, head = (item // heads).to(tl.int64), (item % heads).to(tl.int64)
     query, key = item_of(query, query_strides, batch, head), item_of(key, key_strides, batch, head)
     value, sent = item_of(value, value_strides, batch, head), item_of(sent, sent_strides, batch, head)
-    beta = item_of(beta, beta_strides, batch, head)
     if SEGMENTED:
         starts, ends = item_of(starts, starts_strides, batch, head), item_of(ends, starts_strides, batch, head)
-    row = item.to(tl.int64) * length
-    norms, log_sums, deltas = norms + row, log_sums + row, deltas + row
+    norms += item.to(tl.int64) * room
+    factors = facts + item.to(tl.int64) * 3 * room
+    log_sums, deltas = factors + room, factors + 2 * room
     seed = tl.load(seeds + batch // group) if DROPPED else 0
     drop = (seed, ((batch % group) * heads + head).to(tl.int32), threshold, gain)
 
-    # as pairs: rows from `begin` to `end` see some of them; those from `whole` to `whole_end` see all
+    # as pairs: blocks `begin` to `end` of rows see some of them; those from `whole` to `whole_end` see all
     k = tile(key, key_strides[2], first, length, OWN, WIDTH, PADDED, True)
     v = tile(value, value_strides[2], first, length, OWN, VALUE_WIDTH, VALUE_PADDED, True)
-    norm = tl.load(norms + steps, mask=steps < length, other=0.0) if GAUSSIAN else 0.0
+    norm = tl.load(norms + steps) if GAUSSIAN else 0.0
     high = latest(steps, ends, far, length, BOUNDED, SEGMENTED)
     mine = (k, v, norm, steps, high, near)
-    theirs = (query, query_strides[2], sent, sent_strides[2], beta, beta_strides[2], log_sums, deltas, length)
+    theirs = (query, query_strides[2], sent, sent_strides[2], factors, tl.load(factors), log_sums, deltas, length)
     dk = tl.zeros((OWN, PADDED), tl.float32)
     dv = tl.zeros((OWN, VALUE_PADDED), tl.float32)
     taken = tl.zeros((OWN,), tl.float32)
-    begin = (first + near) // STREAM * STREAM
-    end = latest(last, ends, far, length, BOUNDED, SEGMENTED) + 1
-    whole = tl.maximum(begin, tl.minimum(tl.cdiv(last + near, STREAM) * STREAM, end))
-    whole_end = (latest(first, ends, far, length, BOUNDED, SEGMENTED) + 1) // STREAM * STREAM
+    begin = (first + near) // STREAM
+    end = tl.cdiv(latest(last, ends, far, length, BOUNDED, SEGMENTED) + 1, STREAM)
+    whole = tl.maximum(begin, tl.minimum(tl.cdiv(last + near, STREAM), end))
+    whole_end = (latest(first, ends, far, length, BOUNDED, SEGMENTED) + 1) // STREAM
     whole_end = tl.maximum(whole, whole_end)
-    for now in loop(begin, whole, STREAM):
+    for block in loop(begin, whole):
         dk, dv, taken = from_rows(
-            dk, dv, taken, now, mine, theirs, drop,
-            OWN, STREAM, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, PRECISION, True,
+            dk, dv, taken, block, mine, theirs, drop,
+            OWN, STREAM, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, PER_STEP, PRECISION, True,
         )  # fmt: skip
-    for now in loop(whole, whole_end, STREAM):
+    for block in loop(whole, whole_end):
         dk, dv, taken = from_rows(
-            dk, dv, taken, now, mine, theirs, drop,
-            OWN, STREAM, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, PRECISION, False,
+            dk, dv, taken, block, mine, theirs, drop,
+            OWN, STREAM, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, PER_STEP, PRECISION, False,
         )  # fmt: skip
-    for now in loop(whole_end, end, STREAM):
+    for block in loop(whole_end, end):
         dk, dv, taken = from_rows(
-            dk, dv, taken, now, mine, theirs, drop,
-            OWN, STREAM, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, PRECISION, True,
+            dk, dv, taken, block, mine, theirs, drop,
+            OWN, STREAM, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, PER_STEP, PRECISION, True,
         )  # fmt: skip
     dvalue = item_of(dvalue, dvalue_strides, batch, head)
     put(dvalue, dvalue_strides[2], first, length, dv, OWN, VALUE_WIDTH, VALUE_PADDED)
@@ -285,34 +289,32 @@ def backward_kernel(
 
     # as rows: as in the forward pass
     dout = tile(sent, sent_strides[2], first, length, OWN, VALUE_WIDTH, VALUE_PADDED, True)
-    scale = scales(beta, beta_strides[2], steps, length, GAUSSIAN)
-    log_sum = tl.load(log_sums + steps, mask=steps < length, other=float("inf"))
-    delta = tl.load(deltas + steps, mask=steps < length, other=0.0)
+    scale, log_sum, delta = tl.load(factors + steps), tl.load(log_sums + steps), tl.load(deltas + steps)
     low = oldest(steps, starts, far, length, BOUNDED, SEGMENTED)
     asking = (q, dout, scale, log_sum, delta, steps, low, near)
     stored = (key, key_strides[2], value, value_strides[2], norms, length)
     slopes = (tl.zeros((OWN,), tl.float32), tl.zeros((OWN,), tl.float32), tl.zeros((OWN,), tl.float32))
-    end = last - near + 1
-    whole_end = tl.maximum(first - near + 1, 0) // STREAM * STREAM
+    end = tl.cdiv(last - near + 1, STREAM)
+    whole_end = tl.maximum(first - near + 1, 0) // STREAM
     whole = 0
     if BOUNDED or SEGMENTED:
-        begin = oldest(first, starts, far, length, BOUNDED, SEGMENTED) // STREAM * STREAM
-        whole = tl.cdiv(oldest(last, starts, far, length, BOUNDED, SEGMENTED), STREAM) * STREAM
+        begin = oldest(first, starts, far, length, BOUNDED, SEGMENTED) // STREAM
+        whole = tl.cdiv(oldest(last, starts, far, length, BOUNDED, SEGMENTED), STREAM)
         whole = tl.maximum(begin, tl.minimum(whole, end))
         whole_end = tl.maximum(whole, whole_end)
-        for now in loop(begin, whole, STREAM):
+        for block in loop(begin, whole):
             dk, taken, slopes = from_pairs(
-                dk, taken, slopes, now, asking, stored, drop,
+                dk, taken, slopes, block, asking, stored, drop,
                 OWN, STREAM, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, SHARP, PRECISION, True,
             )  # fmt: skip
-    for now in loop(whole, whole_end, STREAM):
+    for block in loop(whole, whole_end):
         dk, taken, slopes = from_pairs(
-            dk, taken, slopes, now, asking, stored, drop,
+            dk, taken, slopes, block, asking, stored, drop,
             OWN, STREAM, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, SHARP, PRECISION, False,
         )  # fmt: skip
-    for now in loop(whole_end, end, STREAM):
+    for block in loop(whole_end, end):
         dk, taken, slopes = from_pairs(
-            dk, taken, slopes, now, asking, stored, drop,
+            dk, taken, slopes, block, asking, stored, drop,
             OWN, STREAM, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, SHARP, PRECISION, True,
         )  # fmt: skip
     if GAUSSIAN:
@@ -324,7 +326,53 @@ def backward_kernel(
         put(dquery, dquery_strides[2], first, length, dk, OWN, WIDTH, PADDED)
     if SHARP:
         slope = slopes[0] - slopes[1] * slopes[2]
-        tl.store(dbeta + row + steps, 2.0 * slope if GAUSSIAN else slope, mask=steps < length)
+        tl.store(dbeta + item.to(tl.int64) * length + steps, 2.0 * slope if GAUSSIAN else slope, mask=steps < length)
+
+
+@triton.jit(do_not_specialize=["length"])
+def facts_kernel(
+    sent,
+    out,
+    log_sums,
+    beta,
+    facts,
+    sent_strides,
+    out_strides,
+    beta_strides,
+    heads,
+    length,
+    room,
+    WIDTH: tl.constexpr,
+    PADDED: tl.constexpr,
+    ROWS: tl.constexpr,
+    GAUSSIAN: tl.constexpr,
+):
+    """What the backward pass needs of each row: c, L and delta; 0, inf and 0 from `length` to `room`."""
+    blocks = room // ROWS
+    item = tl.program_id(0) // blocks
+    first = (tl.program_id(0) % blocks) * ROWS
+    batch, head = (item // heads).to(tl.int64), (item % heads).to(tl.int64)
+    rows = first + tl.arange(0, ROWS)
+    dout = tile(item_of(sent, sent_strides, batch, head), sent_strides[2], first, length, ROWS, WIDTH, PADDED, True)
+    result = tile(item_of(out, out_strides, batch, head), out_strides[2], first, length, ROWS, WIDTH, PADDED, True)
+    scale = scales(item_of(beta, beta_strides, batch, head), beta_strides[2], rows, length, GAUSSIAN)
+    log_sum = tl.load(log_sums + item.to(tl.int64) * length + rows, mask=rows < length, other=float("inf"))
+    place = facts + item.to(tl.int64) * 3 * room + rows
+    tl.store(place, scale)
+    tl.store(place + room, log_sum)
+    tl.store(place + 2 * room, tl.sum(dout.to(tl.float32) * result.to(tl.float32), 1))
+
+
+def facts_of_rows(sent: Tensor, out: Tensor, log_sums: Tensor, beta: Tensor, gaussian: bool) -> Tensor:
+    """Return c, L and delta of each row: (items, 3, room), float32."""
+    batch, heads, length, width = sent.shape
+    space, rows = room(length), 32
+    facts = torch.empty((batch * heads, 3, space), dtype=torch.float32, device=sent.device)
+    facts_kernel[(space // rows * batch * heads,)](
+        sent, out, log_sums, beta, facts, strides(sent), strides(out), strides(beta), heads, length, space,
+        width, padded_width(width), rows, gaussian, num_warps=4,
+    )  # fmt: skip
+    return facts
 
 
 def backward(
@@ -359,14 +407,13 @@ def backward(
     threshold, gain = rounded(how.dropout)
     with torch.cuda.device_of(key):
         norms = row_products(key, key, 0.5) if how.gaussian else log_sums
-        deltas = row_products(sent, along(out), 1.0)
+        facts = facts_of_rows(sent, along(out), log_sums, beta, how.gaussian)
         backward_kernel[(triton.cdiv(length, size.rows) * batch * heads,)](
-            asked, key, value, norms, beta, starts, ends, dense(seeds), sent, log_sums, deltas,
-            dquery, dkey, dvalue, dbeta,
-            *(strides(x) for x in (asked, key, value, sent, dquery, dkey, dvalue, beta, starts)),
-            heads, length, how.near, how.bound(length), group(batch, seeds), threshold, gain,
+            asked, key, value, norms, facts, starts, ends, dense(seeds), sent, dquery, dkey, dvalue, dbeta,
+            *(strides(x) for x in (asked, key, value, sent, dquery, dkey, dvalue, starts)),
+            heads, length, room(length), how.near, how.bound(length), group(batch, seeds), threshold, gain,
             width, padded_width(width), wide, padded_width(wide), size.rows, size.columns,
-            how.gaussian, how.bounded(length), starts is not None, seeds is not None, tied, sharp,
-            precision(key.dtype), num_warps=size.warps, num_stages=size.stages,
+            how.gaussian, how.bounded(length), starts is not None, seeds is not None, tied,
+            beta.stride(2) != 0, sharp, precision(key.dtype), num_warps=size.warps, num_stages=size.stages,
         )  # fmt: skip
     return dkey, dvalue, dquery, dbeta

@@ -31,7 +31,7 @@ WIDENED = tl.constexpr(INTERPRETED)
 LOG2E = tl.constexpr(1.4426950408889634)
 
 
-def interpreted_range(begin: Any, end: Any, step: Any) -> range:
+def interpreted_range(begin: Any, end: Any, step: Any = 1) -> range:
     """Do what tl.range does, in the interpreter: its own fails under NumPy 2.4."""
     begin, end = (x.handle.data.item() if isinstance(x, tl.tensor) else x for x in (begin, end))
     return range(int(begin), int(end), int(step))
@@ -99,12 +99,6 @@ def product(a, b, total, PRECISION: tl.constexpr):
 
 
 @triton.jit
-def scores(a, b, ROWS: tl.constexpr, COLUMNS: tl.constexpr, PRECISION: tl.constexpr):
-    """Return a b^T."""
-    return product(a, tl.trans(b), tl.zeros((ROWS, COLUMNS), tl.float32), PRECISION)
-
-
-@triton.jit
 def put(base, stride, first, limit, x, ROWS: tl.constexpr, WIDTH: tl.constexpr, PADDED: tl.constexpr):
     """Write x (ROWS, PADDED) to the rows from `first` on that stand before row `limit`."""
     rows = tl.arange(0, ROWS)[:, None]
@@ -164,13 +158,14 @@ def products_kernel(
     b_strides,
     heads,
     length,
+    room,
     factor,
     WIDTH: tl.constexpr,
     PADDED: tl.constexpr,
     ROWS: tl.constexpr,
 ):
-    """out_T = factor sum_j a_Tj b_Tj in float32; one program, ROWS rows of one item."""
-    blocks = tl.cdiv(length, ROWS)
+    """out_T = factor sum_j a_Tj b_Tj in float32, 0 from `length` to `room`; one program, ROWS rows of one item."""
+    blocks = room // ROWS
     program = tl.program_id(0)
     item = program // blocks
     first = (program % blocks) * ROWS
@@ -178,19 +173,23 @@ def products_kernel(
     x = tile(a + batch * a_strides[0] + head * a_strides[1], a_strides[2], first, length, ROWS, WIDTH, PADDED, True)
     y = tile(b + batch * b_strides[0] + head * b_strides[1], b_strides[2], first, length, ROWS, WIDTH, PADDED, True)
     total = tl.sum(x.to(tl.float32) * y.to(tl.float32), 1) * factor
-    steps = first + tl.arange(0, ROWS)
-    tl.store(out + item.to(tl.int64) * length + steps, total, mask=steps < length)
+    tl.store(out + item.to(tl.int64) * room + first + tl.arange(0, ROWS), total)
 
 
 def row_products(a: Tensor, b: Tensor, factor: float) -> Tensor:
-    """Return factor sum_j a_j b_j of each row in float32: (batch, head, T) for two tensors (batch, head, T, width)."""
+    """Return factor sum_j a_j b_j of each row in float32, (items, room), for two tensors (batch, head, T, width)."""
     batch, heads, length, width = a.shape
-    out = torch.empty((batch, heads, length), dtype=torch.float32, device=a.device)
-    rows = 32
-    products_kernel[(triton.cdiv(length, rows) * batch * heads,)](
-        a, b, out, strides(a), strides(b), heads, length, factor, width, padded_width(width), rows, num_warps=4
+    space, rows = room(length), 32
+    out = torch.empty((batch * heads, space), dtype=torch.float32, device=a.device)
+    products_kernel[(space // rows * batch * heads,)](
+        a, b, out, strides(a), strides(b), heads, length, space, factor, width, padded_width(width), rows, num_warps=4
     )
     return out
+
+
+def room(length: int) -> int:
+    """Steps that a vector of one number a step has room for: whole tiles, which are read without a mask."""
+    return triton.cdiv(length, 128) * 128
 
 
 def padded_width(width: int) -> int:

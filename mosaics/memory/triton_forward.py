@@ -41,10 +41,10 @@ from mosaics.memory.triton_common import (
     precision,
     product,
     put,
+    room,
     rounded,
     row_products,
     scales,
-    scores,
     strides,
     tile,
 )
@@ -71,7 +71,7 @@ def absorb(
     found,
     total,
     top,
-    now,
+    block,
     mine,
     pairs,
     drop,
@@ -86,18 +86,20 @@ def absorb(
     PRECISION: tl.constexpr,
     MASKED: tl.constexpr,
 ):
-    """Take the pairs now .. now + COLUMNS - 1 into the running output, sum and maximum of the rows.
+    """Take a block of COLUMNS pairs into the running output, sum and maximum of the rows.
 
     mine = (q, scale, rows, first pair, near), pairs = (key, stride, value, stride, norms, length), drop = (seed, item,
     threshold).
     """
     q, scale, rows, low, near = mine
     key, key_stride, value, value_stride, norms, length = pairs
+    now = block * COLUMNS
     columns = now + tl.arange(0, COLUMNS)
     k = tile(key, key_stride, now, length, COLUMNS, WIDTH, PADDED, MASKED)
-    s = scores(q, k, ROWS, COLUMNS, PRECISION)
+    s = tl.zeros((ROWS, COLUMNS), tl.float32)
     if GAUSSIAN:
-        s -= tl.load(norms + columns, mask=columns < length, other=0.0)[None, :]
+        s -= tl.load(norms + columns)[None, :]
+    s = product(q, tl.trans(k), s, PRECISION)
     if MASKED:
         seen = (columns[None, :] >= low[:, None]) & (columns[None, :] <= rows[:, None] - near)
         z = tl.where(seen, s * scale[:, None], float("-inf"))
@@ -136,6 +138,7 @@ def forward_kernel(
     starts_strides,
     heads,
     length,
+    room,
     near,
     far,
     group,
@@ -169,34 +172,34 @@ def forward_kernel(
     drop = (seed, ((batch % group) * heads + head).to(tl.int32), threshold)
     mine = (q, scale, rows, low, near)
     keys, values = item_of(key, key_strides, batch, head), item_of(value, value_strides, batch, head)
-    pairs = (keys, key_strides[2], values, value_strides[2], norms + item.to(tl.int64) * length, length)
+    pairs = (keys, key_strides[2], values, value_strides[2], norms + item.to(tl.int64) * room, length)
     top = tl.full((ROWS,), float("-inf"), tl.float32)
     total = tl.zeros((ROWS,), tl.float32)
     found = tl.zeros((ROWS, VALUE_PADDED), tl.float32)
 
-    # tiles from `begin` to `end` hold all pairs in reach; those from `whole` to `whole_end` every row sees as a whole
+    # blocks `begin` to `end` hold all pairs in reach; every row sees blocks `whole` to `whole_end` as a whole
     last = tl.minimum(first + ROWS, length) - 1
-    end = last - near + 1
-    whole_end = tl.maximum(first - near + 1, 0) // COLUMNS * COLUMNS
+    end = tl.cdiv(last - near + 1, COLUMNS)
+    whole_end = tl.maximum(first - near + 1, 0) // COLUMNS
     whole = 0
     if BOUNDED or SEGMENTED:
-        begin = oldest(first, starts, far, length, BOUNDED, SEGMENTED) // COLUMNS * COLUMNS
-        whole = tl.cdiv(oldest(last, starts, far, length, BOUNDED, SEGMENTED), COLUMNS) * COLUMNS
+        begin = oldest(first, starts, far, length, BOUNDED, SEGMENTED) // COLUMNS
+        whole = tl.cdiv(oldest(last, starts, far, length, BOUNDED, SEGMENTED), COLUMNS)
         whole = tl.maximum(begin, tl.minimum(whole, end))
         whole_end = tl.maximum(whole, whole_end)
-        for now in loop(begin, whole, COLUMNS):
+        for block in loop(begin, whole):
             found, total, top = absorb(
-                found, total, top, now, mine, pairs, drop,
+                found, total, top, block, mine, pairs, drop,
                 ROWS, COLUMNS, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, PRECISION, True,
             )  # fmt: skip
-    for now in loop(whole, whole_end, COLUMNS):
+    for block in loop(whole, whole_end):
         found, total, top = absorb(
-            found, total, top, now, mine, pairs, drop,
+            found, total, top, block, mine, pairs, drop,
             ROWS, COLUMNS, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, PRECISION, False,
         )  # fmt: skip
-    for now in loop(whole_end, end, COLUMNS):
+    for block in loop(whole_end, end):
         found, total, top = absorb(
-            found, total, top, now, mine, pairs, drop,
+            found, total, top, block, mine, pairs, drop,
             ROWS, COLUMNS, WIDTH, PADDED, VALUE_WIDTH, VALUE_PADDED, GAUSSIAN, DROPPED, PRECISION, True,
         )  # fmt: skip
 
@@ -226,7 +229,7 @@ def forward(
         forward_kernel[(triton.cdiv(length, size.rows) * batch * heads,)](
             query, key, value, norms, beta, starts, dense(seeds), out, log_sums,
             *(strides(x) for x in (query, key, value, out, beta, starts)),
-            heads, length, how.near, how.bound(length), group(batch, seeds), threshold, gain,
+            heads, length, room(length), how.near, how.bound(length), group(batch, seeds), threshold, gain,
             width, padded_width(width), wide, padded_width(wide), size.rows, size.columns,
             how.gaussian, how.bounded(length), starts is not None, seeds is not None, precision(key.dtype),
             num_warps=size.warps, num_stages=size.stages,

@@ -185,7 +185,8 @@ def forward(
         if UNIT:
             length_of_y = tl.sqrt(tl.sum(y * y, 1))
             tl.store(norm + (batch * length + t) * heads + head, length_of_y, mask=t < length)
-            y = y * tl.where(length_of_y > 0, size / (length_of_y + offset), 0.0 * length_of_y)[:, None]
+            whole = tl.where(length_of_y > 0, length_of_y + offset, 1.0)
+            y = y * tl.where(length_of_y > 0, size / whole, 0.0 * length_of_y)[:, None]
         inside = (t < length)[:, None] & (column < width)[None, :]
         place = batch * out_batch + t[:, None].to(tl.int64) * out_time + head * out_head + column[None, :]
         tl.store(out + place, y.to(out.dtype.element_ty), mask=inside)
@@ -204,14 +205,15 @@ def _gradient(
     slope = tl.zeros((), ACC)
     if UNIT:
         place = batch * out_batch + step * out_time + head * out_head + column[None, :]
-        unit = tl.load(out + place, mask=inside, other=0.0).to(ACC) / size
+        unit = tl.load(out + place, mask=inside, other=0.0).to(ACC)
+        squares = tl.sum(unit * unit, 1)
+        unit = unit * tl.where(squares > 0, 1.0 / tl.sqrt(tl.where(squares > 0, squares, 1.0)), 0.0)[:, None]
         length_of_y = tl.load(norm + (batch * length + t) * heads + head, mask=t < length, other=0.0).to(ACC)
         there = length_of_y > 0
-        safe = tl.where(there, length_of_y, 1.0)
-        along = tl.sum(unit * d, 1)
+        whole = tl.where(there, length_of_y + offset, 1.0)
+        along = tl.sum(unit * d, 1) * (length_of_y / whole)
         slope = tl.sum(along, 0)
-        d = (d - unit * (along * (safe + offset) / safe)[:, None]) * (size / (safe + offset))[:, None]
-        d = tl.where(there[:, None], d, 0.0)
+        d = tl.where(there[:, None], (d - unit * along[:, None]) * (size / whole)[:, None], 0.0)
     return d, slope
 
 

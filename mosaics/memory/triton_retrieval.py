@@ -9,7 +9,7 @@ the batch is cut into so many equal groups, each with a mask of its own, and an 
 So a population's members, which vmap lays into the batch, have the masks that they have alone.
 
 Memory is linear in T: beside inputs and output the forward pass leaves L, one float a step and head, and the backward
-pass works with one or two more. There is no second derivative. Under autocast the three tensors are brought to its
+pass works with three or four more. There is no second derivative. Under autocast the three tensors are brought to its
 dtype. Widths up to 256, float32, bfloat16 and float16; Triton is imported on first use.
 """
 

@@ -47,11 +47,12 @@ def test_compiles_for_hopper(number, tmp_path):
     assert done.returncode == 0, done.stderr
     used = json.loads(done.stdout)
     assert used["shared"] <= SHARED
-    assert used["stack"] <= (64 if CASES[number].kernel == "forward" else 256), used
+    assert used["stack"] <= (128 if CASES[number].kernel == "forward" else 384), used
     assert used["HGMMA"] + used["HMMA"] > 0
     assert used["LDGSTS"] > 0  # tiles are read ahead
     if CASES[number].dtype != "float32":
         assert used["HGMMA"] > 0 == used["HMMA"]
+        assert not used["serialized"]
 
 
 LAUNCHES = """
@@ -85,5 +86,5 @@ def test_calls_compile_with_the_arguments_they_pass(tmp_path):
     command = [sys.executable, "-c", LAUNCHES]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    once = ["products_kernel", "forward_kernel", "products_kernel", "products_kernel", "backward_kernel"]
+    once = ["products_kernel", "forward_kernel", "products_kernel", "facts_kernel", "backward_kernel"]
     assert done.stdout.split() == once * 2

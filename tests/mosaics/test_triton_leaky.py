@@ -23,8 +23,10 @@ from mosaics.memory.leaky_keys import leaky_keys
 from toyworlds.core.validate import InputError
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 2e-2}
-"""Largest |found - exact| / |exact|; float32 products may be tf32 on a device."""
+TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-3, torch.float16: 5e-3, torch.bfloat16: 1e-2}
+"""Largest |found - exact| / |exact|."""
+if DEVICE == "cpu":
+    TOLERANCE[torch.bfloat16] *= 2  # the interpreter cuts numbers off at 8 bits where a device rounds them
 DTYPES = [torch.float64, torch.float32, torch.bfloat16] if DEVICE == "cpu" else [torch.float32, torch.bfloat16]
 
 
@@ -66,7 +68,8 @@ class Case:
         else:
             out = leaky_average(leaves["x"], leaves["decay"], **options)
         gradient = torch.randn(out.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
-        found = torch.autograd.grad(out, list(leaves.values()), gradient.to(out.device, out.dtype))
+        gradient = gradient.to(self.dtype).to(out.device, out.dtype)
+        found = torch.autograd.grad(out, list(leaves.values()), gradient)
         return {"out": out, **dict(zip(leaves, found, strict=True))}
 
 
