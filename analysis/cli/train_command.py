@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,16 @@ class Training:
     """CPU threads, of which an exact resume needs as many as the run had; 0 for torch's own number."""
     checkpoint_every: int = 100
     """Updates between two checkpoints; a killed run continues from the last."""
+    parallel: Literal["none", "ddp", "fsdp"] = "none"
+    """Processes of torchrun that share each batch: copies of the model (ddp) or shards of it (fsdp)."""
+    micro_batch: int | None = None
+    """Rows that a process computes at once; none: all its rows."""
+    activation_checkpointing: bool = False
+    """Compute the inside of each block again in the backward pass: less memory."""
+    compile: Literal["none", "model", "graphs"] = "none"
+    """Compile the model with torch.compile; graphs also replays CUDA graphs."""
+    tensorboard: bool = False
+    """Write events for TensorBoard into the run's folder."""
 
     def parts(self) -> tuple[Any, Any, Any]:
         """Return the configs of model, task and training."""
@@ -41,12 +52,15 @@ class Training:
         integer("threads", self.threads, 0)
         training = dataclasses.replace(
             training, device=self.device, dtype=self.dtype, threads=self.threads or None, seed=self.seed,
-            checkpoint_every=self.checkpoint_every,
+            checkpoint_every=self.checkpoint_every, parallel=self.parallel, micro_batch=self.micro_batch,
+            activation_checkpointing=self.activation_checkpointing, compile=self.compile, tensorboard=self.tensorboard,
         )  # fmt: skip
         model, task = model_config.build(self.seed), task_config.build(self.seed)
         if hasattr(model, "prepare"):
             model.prepare(task.batch(0)["observation"])
         result = train(model, task, training, self.out)
+        if os.environ.get("RANK", "0") != "0":
+            return
         print(f"{self.out}: {result.steps} steps, {model.num_parameters():,} parameters, {result.seconds:.1f} s")
         for name, value in result.final.items():
             print(f"  {name:<38} {value:.5g}")

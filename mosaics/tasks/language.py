@@ -173,6 +173,14 @@ class LanguageTask:
         logits = model(batch["tokens"])
         return functional.cross_entropy(logits.flatten(0, 1), batch["labels"].flatten(), ignore_index=IGNORED)
 
+    def weight(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return the number of labelled tokens, which the loss is the mean over."""
+        return (batch["labels"] != IGNORED).sum()
+
+    def tokens(self, batch: dict[str, Tensor]) -> tuple[int, int]:
+        """Return the tokens of a batch without and with padding: every token that is no padding has a label."""
+        return int(self.weight(batch)), batch["labels"].numel()
+
     def evaluate(self, model: nn.Module) -> Metrics:
         """Return the metrics of this file."""
         config = self.config

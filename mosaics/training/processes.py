@@ -87,7 +87,7 @@ ALONE = Processes()
 
 @contextlib.contextmanager
 def joined(parallel: str) -> Iterator[Processes]:
-    """Join the processes that torchrun started, and leave them at the end; alone where `parallel` is none."""
+    """Join the processes that torchrun started, and leave them in the end; alone where `parallel` is none."""
     started = dist.is_available() and (dist.is_initialized() or "RANK" in os.environ)
     if parallel == "none":
         if started and int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -98,9 +98,26 @@ def joined(parallel: str) -> Iterator[Processes]:
         reject("parallel", "none, or to be started by torchrun (RANK is not set)", parallel)
     own = not dist.is_initialized()
     if own:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
-    try:
-        yield Processes(dist.get_rank(), dist.get_world_size(), parallel == "fsdp")
-    finally:
-        if own:
-            dist.destroy_process_group()
+        _join()
+    processes = Processes(dist.get_rank(), dist.get_world_size(), parallel == "fsdp")
+    yield processes
+    if own:  # not after an error: the group may wait for a process that is gone
+        processes.sum(torch.zeros(1))  # nobody leaves before all are done
+        dist.destroy_process_group()
+
+
+def _join() -> None:
+    """Start the process group. On one machine addresses of an earlier attempt are kept out of the way.
+
+    torchrun keeps its store when it starts workers again, and gloo would find there the addresses of the dead.
+    """
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    if os.environ.get("LOCAL_WORLD_SIZE") != os.environ["WORLD_SIZE"]:
+        dist.init_process_group(backend)
+        return
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    store, rank, size = next(rendezvous("env://"))
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    dist.init_process_group(backend, store=PrefixStore(f"attempt-{attempt}", store), rank=rank, world_size=size)
