@@ -1,4 +1,4 @@
-"""`mosaicbench inspect DIR`: show what a dataset folder holds, or audit folders for shared languages."""
+"""`mosaicbench inspect DIR`: show what a folder of data holds, or audit folders for shared languages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import tyro
 
 from analysis.cli.list_command import registry_of
+from analysis.cli.text_folder import describe_text, holds_text
 from toyworlds.core.ragged import Ragged
 from toyworlds.core.storage import Dataset, open_dataset
 from toyworlds.core.validate import integer, reject
@@ -17,10 +18,10 @@ from toyworlds.core.validate import integer, reject
 
 @dataclass(frozen=True)
 class Command:
-    """Show what dataset folders hold; with --audit, list the languages that any two splits share."""
+    """Show what folders hold; with --audit, list the languages that any two splits share."""
 
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Dataset folders."""
+    """Folders of datasets, or of token streams (prepare-text)."""
     rows: int = 2
     """Rows of the first split to show."""
     audit: bool = False
@@ -38,7 +39,7 @@ class Command:
             print(audit([open_dataset(folder) for folder in self.folders]))
             return
         for folder in self.folders:
-            print(describe(open_dataset(folder), self.rows))
+            print(describe_text(folder) if holds_text(folder) else describe(open_dataset(folder), self.rows))
 
 
 def describe(data: Dataset, rows: int) -> str:

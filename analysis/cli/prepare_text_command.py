@@ -10,6 +10,7 @@ import tyro
 
 from analysis.cli.need import need
 from analysis.cli.parse import parse
+from analysis.cli.text_folder import describe_text
 
 
 def choose(arguments: list[str]) -> Any:
@@ -29,13 +30,4 @@ def prepare(command: Any) -> None:
     """Write the folder and say what it holds."""
     from mosaics.text import prepare_text
 
-    manifest = prepare_text(command.options, command.out).manifest
-    tokenizer, found = manifest["tokenizer"], manifest["duplicates"]
-    print(f"{command.out}: {tokenizer['kind']} tokenizer, {tokenizer['vocabulary']:,} tokens")
-    for split, entry in manifest["splits"].items():
-        rate = entry["bytes"] / entry["tokens"]
-        print(f"  {split:<11} {entry['documents']:,} documents, {entry['tokens']:,} tokens, {rate:.2f} bytes a token")
-    print(
-        f"  of {found['documents']:,} validation documents {found['exact']:,} are in the training text, "
-        f"{found['near']:,} share half of their {found['run']}-word runs with it (mean {found['shared']:.1%})"
-    )
+    print(describe_text(prepare_text(command.options, command.out).path))

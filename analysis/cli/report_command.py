@@ -38,6 +38,8 @@ class Command:
         choice("statistic", self.statistic, ("mean", "iqm"))
         studies = self._studies()
         if len(studies) == 1 and self.out is None:
+            if self.metrics:
+                reject("metrics", "--out with it, since a study's own page draws what it always does", self.metrics)
             study, folder = studies[0]
             print(f"page: {study.report(folder).resolve()}")
             if hasattr(study, "table"):

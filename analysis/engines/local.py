@@ -27,6 +27,8 @@ from toyworlds.core.progress import Progress
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 GPUS = "CUDA_VISIBLE_DEVICES"
+SECONDS_TO_EXIT = 10.0
+"""Time that a worker whose pipe has closed gets to end by itself."""
 
 
 def run(jobs: Sequence[Job], folder: Path, wanted: Wanted, progress: Progress) -> list[Failure]:
@@ -104,7 +106,7 @@ class _Worker:
                 self.process.start()
             theirs.close()
         self.job, self.advanced = job, 0
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             self.pipe.send(job)
 
     def listen(self, progress: Progress) -> tuple[bool, str | None] | None:
@@ -112,7 +114,7 @@ class _Worker:
         assert self.job is not None
         try:
             kind, *said = self.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             return False, self._bury()
         if kind == "report":
             steps, note = said
@@ -125,6 +127,8 @@ class _Worker:
 
     def _bury(self) -> str:
         """Say how the process died; the next job gets a new one."""
+        self.process.join(SECONDS_TO_EXIT)
+        self.process.kill()
         self.process.join()
         status = self.process.exitcode
         self.pipe.close()

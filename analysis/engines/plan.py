@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +17,9 @@ def write_plan(folder: Path, label: str, jobs: Sequence[Job]) -> None:
     """Write the list of jobs of one label; a file that says the same is left alone."""
     path = folder / "plan" / f"{re.sub(r'[^a-z0-9]+', '-', label.lower()).strip('-') or 'study'}.json"
     plan = {"label": label, "jobs": [{"id": job.id, "name": job.name, "steps": job.steps} for job in jobs]}
-    if path.exists() and folders.read_json(path, "the plan of a study") == plan:
-        return
+    with contextlib.suppress(DataError):
+        if folders.read_json(path, "the plan of a study") == plan:
+            return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -81,7 +81,8 @@ def read_status(out: str | Path) -> Status:
     for job in planned:
         place, pace = folder / job["id"], paces.setdefault(job["label"], _Pace())
         if (place / "result.json").exists():
-            seconds = folders.read_json(place / "result.json", "the result of a job")["made"]["seconds"]
+            made = folders.read_json(place / "result.json", "the result of a job").get("made")
+            seconds = float(made["seconds"]) if made else 0.0
             pace.add(seconds, job["steps"], 0)
             worked, done = worked + seconds, done + 1
             continue

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vP*X"
 GREY = "#57606a"
+THREAD: Any = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)}
+"""The line from a reference to its name."""
 SPACE = 0.045
 """Least distance between the names of two references, of the axis."""
 
@@ -54,8 +56,7 @@ def _references(ax: Axes, lines: pd.DataFrame, *, upright: bool) -> None:
         ax.axhline(value, color=GREY, linewidth=1.1, linestyle=style, zorder=1)
         least = max(value, least + SPACE * (high - low) * (place > 0))
         ends: Any = {"xycoords": ("axes fraction", "data"), "textcoords": ("axes fraction", "data")}
-        thread: Any = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0}
-        ends |= {"xytext": (1.03, least), "arrowprops": thread, "annotation_clip": False}
+        ends |= {"xytext": (1.03, least), "arrowprops": THREAD, "annotation_clip": False}
         ax.annotate(name, (1.0, value), fontsize=8, color=GREY, va="center", **ends)
 
 

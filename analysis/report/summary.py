@@ -29,8 +29,8 @@ SPECIAL = str.maketrans(
 def summarise(table: pd.DataFrame, metrics: Sequence[str], statistic: str = "mean") -> pd.DataFrame:
     """Return study, kind, model, size, metric, runs, estimate, low, high: one line a cell and metric.
 
-    Models stand in the order of the table, sizes rise. `table` is one of `analysis.report.table`; runs that were tried and not chosen are left out, and a DataError names
-    two chosen runs of one cell and seed, since these are no independent runs.
+    Models stand in the order of `table`, which is one of `analysis.report.table`, and sizes rise. Runs that were tried
+    and not chosen are left out. A DataError names two chosen runs of one cell and seed: they are not independent.
     """
     import pandas as pd
 

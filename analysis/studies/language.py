@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from analysis.engines import Job, run_jobs
 from analysis.report.table import runs_table
 from analysis.studies import STUDIES
+from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
-from toyworlds.core.validate import DataError, integer, real, reject
+from toyworlds.core.validate import integer, real, reject
 from toyworlds.stories.world import Stories
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class LanguageStudy:
         two = ("mosaic", "transformer")
         quick = cls(
             stories=2500, depths=(1, 2, 4), models=two, seeds=2, width=64, batch_size=8, steps=400,
-            learning_rates=(1.2e-2, 3e-3), evaluations=4, validation_documents=60, training_documents=30, prompts=40,
+            learning_rates=(1.2e-2, 6e-3), evaluations=4, validation_documents=60, training_documents=30, prompts=40,
             profile_documents=8,
         )  # fmt: skip
         laptop = cls(depths=(1, 2, 4, 8), models=two, learning_rates=(1.2e-2, 3e-3))
@@ -179,11 +180,9 @@ class LanguageStudy:
         from analysis.studies.language_page import write_page
         from analysis.studies.language_results import collect
 
-        found = {job.name: job.result(out / "jobs") for job in [self.text_job(), *self.jobs()]}
-        missing = sum(result is None for result in found.values())
-        if missing:
-            raise DataError(f"{out}: {missing} of {len(found)} jobs are not finished; run the study to continue")
-        return write_page(collect(self, {name: result or {} for name, result in found.items()}), out)
+        jobs = [self.text_job(), *self.jobs()]
+        found = dict(zip((job.name for job in jobs), finished(jobs, out), strict=True))
+        return write_page(collect(self, found), out)
 
     def _world(self) -> dict[str, Any]:
         return dataclasses.asdict(Stories(self.dialect))

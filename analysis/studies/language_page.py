@@ -32,6 +32,8 @@ RUN_COLUMNS = [
     "model", "depth", "seed", "best_step", "best_loss", "training_loss_at_best", "final_loss", "final_training_loss",
     "seconds",
 ]  # fmt: skip
+KEPT = ("runs", "curves", "loss", "difference", "prompts", "profile")
+"""Tables that language.json holds; the curves of profiles are in profile_curves.csv alone."""
 PROMPTS_HEAD = [
     "model",
     "blocks",
@@ -66,7 +68,7 @@ def write_page(results: LanguageResults, out: Path) -> Path:
             folders.write_text(out / f"{name}.csv", table.to_csv(index=False))
     write_table(results.study.table(out), out)
     record = {"study": asdict(results.study), "facts": results.facts}
-    folders.write_json(out / "language.json", record | {name: records(table) for name, table in tables.items()})
+    folders.write_json(out / "language.json", record | {name: records(tables[name]) for name in KEPT})
     page = Page("Mosaics and transformers as small language models", lead(results), out / "figures")
     page.section("Text").text(said_of_text(results))
     by_depth = depth_figure(tables["loss"], tables["runs"], tables["difference"])

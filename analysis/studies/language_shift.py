@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from analysis.engines import Job, run_jobs
 from analysis.report.table import runs_table
 from analysis.studies import STUDIES
+from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
 from analysis.studies.language import LanguageStudy
-from toyworlds.core.validate import DataError, integer, real, reject
+from toyworlds.core.validate import integer, real, reject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,8 +144,5 @@ class LanguageShiftStudy:
         from analysis.studies.language_shift_page import collect, write_page
 
         jobs = [self.language.text_job(), *self.language.jobs(), *self.measurements()]
-        found = {job.name: job.result(out / "jobs") for job in jobs}
-        missing = sum(result is None for result in found.values())
-        if missing:
-            raise DataError(f"{out}: {missing} of {len(found)} jobs are not finished; run the study to continue")
-        return write_page(collect(self, {name: result or {} for name, result in found.items()}), out)
+        found = dict(zip((job.name for job in jobs), finished(jobs, out), strict=True))
+        return write_page(collect(self, found), out)

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from analysis.engines import Job, run_jobs
 from analysis.report.table import data_hash, runs_table
 from analysis.studies import STUDIES
+from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
 from analysis.studies.moons_curve_job import JOB
 from analysis.studies.three_moons import MEMBERS, OURS
-from toyworlds.core.validate import DataError, integer, reject
+from toyworlds.core.validate import integer, reject
 from toyworlds.three_moons import PUBLISHED_TRAIN, ThreeMoons
 
 if TYPE_CHECKING:
@@ -149,7 +150,5 @@ class MoonsCurveStudy:
         from analysis.studies.moons_curve_page import write_page
         from analysis.studies.moons_curve_results import collect
 
-        missing = sum(job.result(out / "jobs") is None for job in self.jobs())
-        if missing:
-            raise DataError(f"{out}: {missing} of {len(self.jobs())} jobs are not finished; run the study to continue")
+        finished(self.jobs(), out)
         return write_page(collect(self, out), out)

@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from analysis.engines import Job, run_jobs
 from analysis.plots.curves import LABELS
 from analysis.studies import STUDIES
+from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
 from analysis.studies.regbench_options import RegBenchOptions, table_of
-from toyworlds.core.validate import DataError, integer, real, reject
+from toyworlds.core.validate import integer, real, reject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,10 +152,7 @@ class RegBenchAblationStudy(RegBenchOptions):
         """Write results and page from the finished jobs; a DataError says how many are missing."""
         from analysis.studies.regbench_ablation_page import collect, write_page
 
-        jobs = self.jobs()
-        missing = sum(job.result(out / "jobs") is None for job in jobs)
-        if missing:
-            raise DataError(f"{out}: {missing} of {len(jobs)} jobs are not finished; run the study to continue")
+        finished(self.jobs(), out)
         return write_page(collect(self, out), out)
 
 

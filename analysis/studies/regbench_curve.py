@@ -21,9 +21,10 @@ from analysis.engines import Job, run_jobs
 from analysis.plots.curves import LABELS
 from analysis.studies import STUDIES
 from analysis.studies.checks import check_models
+from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
 from analysis.studies.regbench_options import RegBenchOptions, table_of
-from toyworlds.core.validate import DataError, integer, real, reject
+from toyworlds.core.validate import integer, real, reject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,8 +150,5 @@ class RegBenchCurveStudy(RegBenchOptions):
         from analysis.studies.regbench_curve_page import write_page
         from analysis.studies.regbench_curve_results import collect
 
-        jobs = self.jobs()
-        missing = sum(job.result(out / "jobs") is None for job in jobs)
-        if missing:
-            raise DataError(f"{out}: {missing} of {len(jobs)} jobs are not finished; run the study to continue")
+        finished(self.jobs(), out)
         return write_page(collect(self, out), out)

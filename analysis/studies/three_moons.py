@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from analysis.engines import Job, run_jobs
 from analysis.report.table import data_hash, runs_table
 from analysis.studies import STUDIES
+from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
-from toyworlds.core.validate import DataError, choice, integer
+from toyworlds.core.validate import choice, integer
 from toyworlds.period_pool import period_combinations
 from toyworlds.three_moons import ThreeMoons
 
@@ -158,9 +159,7 @@ class ThreeMoonsStudy:
         from analysis.studies.moons_results import collect
 
         jobs = self.jobs()
-        missing = sum(job.result(out / "jobs") is None for job in jobs)
-        if missing:
-            raise DataError(f"{out}: {missing} of {len(jobs)} jobs are not finished; run the study to continue")
+        finished(jobs, out)
         return write_page(collect(self, jobs, out), out)
 
     def table(self, out: str | Path) -> pd.DataFrame:

@@ -230,6 +230,20 @@ def test_periods_are_written_with_commas(tmp_path):
     assert config["held_out_periods"] == [[1.0, 3.0]]
 
 
+def test_token_streams_are_verified_and_described(tmp_path, capsys):
+    folder = tmp_path / "text"
+    assert run(["prepare-text", "--out", str(folder), "--stories", "40", "--tokenizer", "characters"]) == 0
+    assert run(["verify", str(folder)]) == 0
+    assert "whole (train" in capsys.readouterr().out
+    assert run(["inspect", str(folder)]) == 0
+    assert "40 documents" in capsys.readouterr().out
+    stream = bytearray((folder / "train.bin").read_bytes())
+    stream[100] ^= 1
+    (folder / "train.bin").write_bytes(stream)
+    assert run(["verify", str(folder)]) == 1
+    assert "train.bin: damaged" in capsys.readouterr().err
+
+
 def test_verify_finds_a_changed_number(tmp_path, capsys):
     folder = tmp_path / "data"
     run(f"generate three_moons --train 5 --validation 0 --out {folder}".split())

@@ -109,7 +109,8 @@ def test_scores_by_factor_and_by_question() -> None:
         }
     )
     who = prompt_scores(lines, "factor")["who"]
-    assert who.accuracy.estimate == who.accuracy.low == 1.0
+    assert who.accuracy.estimate == 1.0
+    assert who.accuracy.low == pytest.approx(2 / (2 + 1.959964**2))  # Wilson's, 2 of 2
     assert who.chance == 0.375
     assert prompt_scores(lines, "question")["ask_where"].accuracy.estimate == 0.5
     assert prompt_scores(lines)["logical"].above_chance.estimate == pytest.approx(0.75 - 0.4375)

@@ -198,3 +198,22 @@ def test_folders_that_hold_no_study(tmp_path, capsys):
     assert "no jobs are planned here" in capsys.readouterr().err
     assert run(["report", str(tmp_path / "empty")]) == 1
     assert "not finished" in capsys.readouterr().err
+
+
+def test_what_cannot_be_merged(own, capsys):
+    out = study(own, "--sizes 1 --seeds 1")
+    other = own.parent / "other"
+    other.mkdir()
+    (other / "study.json").write_text('{"study": "stores", "config": {}}')
+    capsys.readouterr()
+    assert run(["report", str(out), str(other)]) == 1
+    assert "stores has no table of runs" in capsys.readouterr().err
+    assert run(["report", str(out), "--out", str(other)]) == 2
+    assert "a folder that holds no study" in capsys.readouterr().err
+    assert run(["report", str(out), "--out", str(own.parent / "merged"), "--metrics", "sqare"]) == 2
+    assert "did you mean 'square'" in capsys.readouterr().err
+    assert run(["report", str(out), "--metrics", "square"]) == 2
+    assert "--out with it" in capsys.readouterr().err
+    (other / "study.json").write_text('{"study": "squares", "config": {"seeeds": 2}}')
+    assert run(["report", str(out), str(other)]) == 1
+    assert "did you mean 'seeds'" in capsys.readouterr().err
