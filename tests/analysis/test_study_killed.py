@@ -76,8 +76,20 @@ def gone(group):
     return False
 
 
-def run_with_kills(study_file, out, options, kills):
-    """Run the study; kill it `kills` times, at moments drawn from the two seconds after a job began.
+def kill(process, group):
+    """Kill the study, with its workers or alone; one that has just ended is left as it is."""
+    if process.poll() is None:
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def shortest(out):
+    """Seconds of the shortest job of a finished study."""
+    return pd.read_csv(out / "runs.csv")["seconds"].min()
+
+
+def run_with_kills(study_file, out, options, kills, span):
+    """Run the study; kill it `kills` times, at moments drawn from the `span` seconds after a job began.
 
     Every second time the workers are left to find out by themselves.
     """
@@ -86,9 +98,8 @@ def run_with_kills(study_file, out, options, kills):
         counts = starts(out)
         process = begin(study_file, out, options)
         wait(lambda counts=counts: starts(out) != counts, process)
-        time.sleep(2.0 * moment)
-        (os.killpg if number % 2 else os.kill)(process.pid, signal.SIGKILL)
-        process.communicate()
+        time.sleep(span * moment)
+        kill(process, group=number % 2)
         wait(lambda group=process.pid: gone(group))
         assert kept.items() <= finished(out).items()
         assert all(starts(out)[job] == counts[job] for job in kept)
@@ -114,7 +125,7 @@ def same(one, other):
 )
 def test_a_killed_study_ends_with_the_same_results(study_file, tmp_path, kills, options):
     complete(study_file, tmp_path / "calm", options)
-    run_with_kills(study_file, tmp_path / "killed", options, kills)
+    run_with_kills(study_file, tmp_path / "killed", options, kills, shortest(tmp_path / "calm"))
     same(tmp_path / "calm", tmp_path / "killed")
     assert sum(starts(tmp_path / "killed").values()) > sum(starts(tmp_path / "calm").values()), "no kill hit a job"
 
