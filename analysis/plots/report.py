@@ -18,6 +18,8 @@ THREAD: Any = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 1,
 """The line from a reference to its name."""
 SPACE = 0.045
 """Least distance between the names of two references, of the axis."""
+MOST_TICKS = 8
+"""Training sizes that each have their own tick; with more the axis chooses."""
 
 
 def metric_figure(lines: pd.DataFrame, label: str) -> Figure:
@@ -67,6 +69,10 @@ def _curves(ax: Axes, runs: pd.DataFrame, label: str) -> None:
         ax.plot(size, curve["estimate"], color=colour, marker=marker, markersize=4, label=str(name))
         ax.fill_between(size, curve["low"], curve["high"], color=colour, alpha=0.18, linewidth=0)
     ax.set(xscale="log", xlabel="training size", ylabel=label)
+    sizes = sorted(runs["size"].unique())
+    if len(sizes) <= MOST_TICKS:
+        ax.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+        ax.minorticks_off()
 
 
 def _rows(ax: Axes, runs: pd.DataFrame, label: str) -> None:
