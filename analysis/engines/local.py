@@ -23,6 +23,7 @@ from typing import Any
 from analysis.engines.engine import ATTEMPTS, Failure, Wanted
 from analysis.engines.jobs import Job
 from analysis.engines.watch import attempt, keep_error
+from toyworlds.core import environment
 from toyworlds.core.progress import Progress
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -101,7 +102,7 @@ class _Worker:
         if self.process is None:
             context = multiprocessing.get_context("spawn")
             self.pipe, theirs = context.Pipe()
-            with _environment(self.variables):
+            with environment.variables(self.variables):
                 self.process = context.Process(target=_work, args=(theirs, self.folder, self.cores), daemon=False)
                 self.process.start()
             theirs.close()
@@ -148,18 +149,6 @@ def _heard(crew: Sequence[_Worker]) -> Iterator[_Worker]:
     busy = {worker.pipe: worker for worker in crew if worker.job is not None}
     for pipe in wait(list(busy), timeout=1.0):
         yield busy[pipe]  # type: ignore[index]
-
-
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for a process that is started inside."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
 def _work(pipe: Connection, folder: Path, cores: set[int]) -> None:

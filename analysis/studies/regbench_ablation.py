@@ -31,11 +31,11 @@ from analysis.plots.curves import LABELS
 from analysis.studies import STUDIES
 from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
-from analysis.studies.regbench_options import RegBenchOptions, table_of
+from analysis.studies.regbench_options import RegBenchOptions
 from toyworlds.core.validate import integer, real, reject
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 MOSAIC: dict[str, dict[str, Any]] = {
     "mosaic": {},
@@ -133,20 +133,12 @@ class RegBenchAblationStudy(RegBenchOptions):
                 runs.append((varied, self.job(name, model, config, size=self.size, seed=seed, rate=rate)))
         return runs
 
-    def jobs(self) -> list[Job]:
-        """Every training of the study."""
-        return [job for _, job in self.runs()]
-
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""
         jobs, out = self.jobs(), open_study(out, self)
         self.check(self.size)
         run_jobs(jobs, out / "jobs", workers=self.workers, label="RegBench ablation")
         return self.report(out)
-
-    def table(self, out: str | Path) -> pd.DataFrame:
-        """One line a finished run (`analysis.report.table`)."""
-        return table_of(self, Path(out), self.runs())
 
     def report(self, out: Path) -> Path:
         """Write results and page from the finished jobs; a DataError says how many are missing."""

@@ -101,6 +101,18 @@ class RegBenchOptions:
         for split, count in (("validation", self.validation_size), ("test", self.test_size)):
             check_disjoint(train, load(world, split, 0, count, seed=seed), test_split=split)
 
+    def runs(self) -> list[tuple[dict[str, Any], Job]]:
+        """What varies in each run, and its job; each study says."""
+        raise NotImplementedError
+
+    def jobs(self) -> list[Job]:
+        """Every training of the study."""
+        return [job for _, job in self.runs()]
+
+    def table(self, out: str | Path) -> pd.DataFrame:
+        """One line a finished run (`analysis.report.table`)."""
+        return _table_of(self, Path(out), self.runs())
+
     def task(self, size: int) -> dict[str, Any]:
         """Options of the task for one training size."""
         return {
@@ -157,7 +169,7 @@ def _sized(name: str, world: RegBench, options: tuple[tuple[str, Any], ...]) -> 
     return sized(name, RegBenchTaskConfig(world), dict(options))
 
 
-def table_of(study: Any, out: Path, runs: Sequence[tuple[Mapping[str, Any], Job]]) -> pd.DataFrame:
+def _table_of(study: Any, out: Path, runs: Sequence[tuple[Mapping[str, Any], Job]]) -> pd.DataFrame:
     """Table of a study's finished runs (`analysis.report.table`): `runs` pairs what varies with the job."""
     varied = {job.name: dict(what) for what, job in runs}
 

@@ -7,11 +7,9 @@ other: same start, same batches, other rounding.
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,6 +19,7 @@ from benchmarks.gpu.measure import Context, error_of
 from benchmarks.gpu.small_models import SIZES, TINY, problems
 from mosaics.memory import api, leaky_average
 from mosaics.mosaic import MemoryMosaicConfig
+from toyworlds.core import environment
 
 STEPS, BATCH, PROBLEMS = 300, 32, 640
 WARM_UP = 30
@@ -37,7 +36,7 @@ def rows(context: Context) -> Iterator[dict[str, Any]]:
         if context.left < 0:
             return
         try:
-            with forced({api.VARIABLE: retrieval, leaky_average.VARIABLE: average}):
+            with environment.variables({api.VARIABLE: retrieval, leaky_average.VARIABLE: average}):
                 begin = time.perf_counter()
                 losses = train(context)
         except Exception as error:  # whatever a training raises is its result
@@ -83,18 +82,3 @@ def train(context: Context) -> list[float]:
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.detach())
     return torch.stack(losses).tolist()
-
-
-@contextmanager
-def forced(variables: dict[str, str]) -> Iterator[None]:
-    """Set variables of the environment inside."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from store_cases import played, unit_pairs
 from torch import Tensor
 
 from mosaics.memory import recall
@@ -18,22 +19,6 @@ from mosaics.stores import (
 )
 from mosaics.stores.capacity import POLICIES
 from toyworlds.core.validate import InputError
-
-
-def unit_pairs(n: int, seed: int = 0, *, batch: int = 2, heads: int = 3, width: int = 4) -> tuple[Tensor, Tensor]:
-    """Keys of norm 2 and values, float64."""
-    generator = torch.Generator().manual_seed(seed)
-    key, value = torch.randn(2, batch, heads, n, width, generator=generator, dtype=torch.float64).unbind(0)
-    return 2.0 * key / key.norm(dim=-1, keepdim=True), value
-
-
-def played(store: Any, key: Tensor, value: Tensor) -> Tensor:
-    """Store pair t, then ask with key t: outputs (B, heads, n, e)."""
-    out = []
-    for t in range(key.shape[2]):
-        store.store(key[:, :, t : t + 1], value[:, :, t : t + 1])
-        out.append(store.retrieve(key[:, :, t : t + 1]))
-    return torch.cat(out, 2)
 
 
 def exactly(key: Tensor, value: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from store_cases import unit_pairs
 from torch import Tensor
 
 from mosaics.stores import (
@@ -14,13 +15,6 @@ from mosaics.stores import (
 )
 from mosaics.stores.features import best_damping, relative_variance
 from toyworlds.core.validate import InputError
-
-
-def unit_pairs(n: int, seed: int = 0, *, batch: int = 2, heads: int = 3, width: int = 4) -> tuple[Tensor, Tensor]:
-    """Keys of norm 2 and values, float64."""
-    generator = torch.Generator().manual_seed(seed)
-    key, value = torch.randn(2, batch, heads, n, width, generator=generator, dtype=torch.float64).unbind(0)
-    return 2.0 * key / key.norm(dim=-1, keepdim=True), value
 
 
 def kernel_estimates(config: FeatureConfig, query: Tensor, key: Tensor, draws: int) -> tuple[Tensor, float]:

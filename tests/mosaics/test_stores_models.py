@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from store_cases import CONFIGS, EVERY, made
 from torch import Tensor
 
 from mosaics.baselines.recurrent import LSTMConfig
@@ -18,31 +19,10 @@ from mosaics.mosaic_v2 import MemoryMosaicV2Config
 from mosaics.stores import (
     CapacityConfig,
     ExactConfig,
-    FaissConfig,
     FeatureConfig,
-    HashConfig,
-    Store,
 )
 from mosaics.stores.capacity import POLICIES
 from toyworlds.core.validate import InputError
-
-CONFIGS: dict[str, Any] = {
-    "exact": ExactConfig(),
-    "hash": HashConfig(tables=3, bits=3),
-    "hash, small buckets": HashConfig(tables=3, bits=2, bucket=3),
-    "features": FeatureConfig(features=24),
-    "features, kept": FeatureConfig(features=24, keep_pairs=True),
-    "faiss": FaissConfig(neighbours=5, index="hnsw"),
-    "faiss, flat": FaissConfig(neighbours=5, index="flat"),
-} | {f"capacity, {policy}": CapacityConfig(capacity=6, policy=policy) for policy in POLICIES}  # type: ignore[arg-type]
-EVERY = sorted(CONFIGS)
-
-
-def made(name: str, score: str = "dot") -> Store:
-    if name.startswith("faiss"):
-        pytest.importorskip("faiss")
-    store: Store = CONFIGS[name].build(score)
-    return store
 
 
 def tokens_of(batch: int, length: int, vocabulary: int, seed: int = 0) -> Tensor:
