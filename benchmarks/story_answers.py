@@ -50,6 +50,10 @@ class StoryAnswers:
     """Model; any other than the mosaic has its parameter count."""
     steps: int = 7500
     """Updates."""
+    batch_size: int = 4
+    """Rows in a batch."""
+    training_prompts: int = 3000
+    """Training prompts of each kind; made in 20 milliseconds for the three."""
     prompts: int = 240
     """Prompts of each kind."""
     facts: int = 40
@@ -63,10 +67,11 @@ class StoryAnswers:
 
     def measure(self) -> None:
         """Train, measure, print and write."""
-        from mosaics.tasks.story_answers import laptop_recipe
+        from mosaics.tasks.story_answers import StoryAnswersConfig, laptop_recipe
         from mosaics.training import train
 
-        recipe = laptop_recipe(self.model, steps=self.steps)
+        options = StoryAnswersConfig(prompts=self.training_prompts, batch_size=self.batch_size)
+        recipe = laptop_recipe(self.model, steps=self.steps, task=options)
         model, task = recipe.model.build(0), recipe.task.build(0)
         result = train(model, task, recipe.training, self.run)
         measured = {

@@ -10,16 +10,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from analysis.engines import Job, run_jobs
+from analysis.report.table import runs_table
 from analysis.studies import STUDIES
 from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
 from toyworlds.core.validate import choice, integer, reject
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ATTENTION = ("mosaic", "transformer", "rotary_transformer")
 """Models whose heads share one output map."""
+MEASURES = {
+    "disentanglement": "D: each unit tells one order",
+    "lead": "D less that of units dealt anew",
+    "completeness": "C: each order is told by one unit",
+    "informativeness": "I: how much of it is told",
+    "order": "selectivity of removal, by order",
+}
 FEWEST_ROWS = 256
 """Rows for the 128 numbers that the units put out."""
 MOST_EACH = 27
@@ -46,6 +57,7 @@ class RegBenchUnitsStudy:
     workers: int = 0
     """Processes; 0 for one a core."""
 
+    metrics: ClassVar[dict[str, str]] = {"dfa_accuracy": "DFA accuracy"} | MEASURES
     name: ClassVar[str] = "regbench-units"
 
     def __post_init__(self) -> None:
@@ -102,6 +114,22 @@ class RegBenchUnitsStudy:
         results = finished(jobs, out)
         compared = against_ngrams([Path(out) / "jobs" / job.id / "run" for job in jobs[:count]])
         return write_page(self, compared, self._by_model(results[:count]), self._by_model(results[count:]), Path(out))
+
+    def table(self, out: str | Path) -> pd.DataFrame:
+        """One line a model whose units are measured (`analysis.report.table`); seconds are those of its training."""
+        from analysis.studies.regbench_units_page import scores
+
+        jobs, count = self.jobs(), len(self.models) * self.seeds
+        training = dict(zip((job.id for job in jobs[count:]), jobs[:count], strict=True))
+
+        def rows(job: Job, result: dict[str, Any]) -> list[dict[str, Any]]:
+            made = training[job.id]
+            trained = made.result(Path(out) / "jobs") or {"metrics": {}}
+            where = {"model": made.config["model"], "seed": made.config["seed"], "steps": self.steps}
+            told = {"dfa_accuracy": trained["metrics"].get("test_dfa_accuracy")} | scores(result)
+            return [where | told | {name: trained.get(name) for name in ("parameters", "seconds")}]
+
+        return runs_table(self, Path(out), jobs[count:], rows)
 
     def _by_model(self, results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         return {m: results[place * self.seeds : (place + 1) * self.seeds] for place, m in enumerate(self.models)}

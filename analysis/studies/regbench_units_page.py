@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,19 +18,10 @@ from analysis.plots.regbench_units import scores_figure, units_figure
 from analysis.provenance import provenance
 from analysis.report.page import Page
 from analysis.runs import ORACLE, TRIGRAM
+from analysis.studies.regbench_units import MEASURES, RegBenchUnitsStudy
 from toyworlds.core import folders
 
-if TYPE_CHECKING:
-    from analysis.studies.regbench_units import RegBenchUnitsStudy
-
 Measured = Mapping[str, Sequence[Mapping[str, Any]]]
-MEASURES = {
-    "disentanglement": "D: each unit tells one order",
-    "lead": "D less that of units dealt anew",
-    "completeness": "C: each order is told by one unit",
-    "informativeness": "I: how much of it is told",
-    "order": "selectivity of removal, by order",
-}
 TASK = {"dfa_accuracy": "DFA accuracy", "total_variation": "total variation", "cross_entropy": "cross-entropy"}
 UNITS_CAPTION = (
     "Models of seed 0. Left: what the loss gains when a unit puts out its mean, on rows grouped by the n-gram order "
@@ -38,16 +29,20 @@ UNITS_CAPTION = (
 )
 
 
+def scores(one: Mapping[str, Any]) -> dict[str, float]:
+    """Return the values of each measure of one model."""
+    told, groups = one["told"], one["needed"]
+    return {
+        **{name: told[name] for name in MEASURES if name in told},
+        "lead": told["disentanglement"] - told["dealt"]["mean"],
+        **{name: group["selectivity"]["score"] for name, group in groups.items()},
+    }
+
+
 def summary(measured: Measured) -> dict[str, dict[str, list[float]]]:
     """Return the values of each measure, one a seed, by model."""
-    return {
-        model: {
-            **{name: [one["told"][name] for one in ones] for name in MEASURES if name in ones[0]["told"]},
-            "lead": [one["told"]["disentanglement"] - one["told"]["dealt"]["mean"] for one in ones],
-            **{name: [one["needed"][name]["selectivity"]["score"] for one in ones] for name in ones[0]["needed"]},
-        }
-        for model, ones in measured.items()
-    }
+    found = {model: [scores(one) for one in ones] for model, ones in measured.items()}
+    return {model: {name: [one[name] for one in ones] for name in ones[0]} for model, ones in found.items()}
 
 
 def write_page(

@@ -16,12 +16,17 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from analysis.engines import Job, run_jobs
+from analysis.report.table import runs_table
 from analysis.studies import STUDIES
+from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
 from toyworlds.core.validate import integer, reject
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JOBS = "analysis.studies.stores_measure:"
 POLICIES = ("least-recently-used", "oldest", "least-total-weight", "random")
@@ -51,6 +56,10 @@ class StoresStudy:
     """Processes; 0 for one a core."""
 
     name: ClassVar[str] = "stores"
+    metrics: ClassVar[dict[str, str]] = {
+        "excess": "loss more than with every pair (nats)", "recall": "recall of the retrieval weights",
+        "looked": "pairs looked at",
+    }  # fmt: skip
 
     def __post_init__(self) -> None:
         integer("steps", self.steps, 10)
@@ -89,7 +98,7 @@ class StoresStudy:
 
         return Job("training", JOBS + "train", recipe(self.steps) | {"seed": self.seed}, self.steps)
 
-    def jobs(self) -> dict[str, Job]:
+    def qualities(self) -> dict[str, Job]:
         """The jobs that measure quality, by family."""
         training = self.training()
         common = {name: training.config[name] for name in ("model", "world")}
@@ -115,17 +124,41 @@ class StoresStudy:
         faiss = importlib.util.find_spec("faiss") is not None
         return [*stores, _entry("faiss", 32, neighbours=32)] if faiss else stores
 
+    def jobs(self) -> list[Job]:
+        """Return every job, the training first."""
+        return [self.training(), *self.qualities().values(), self.costs()]
+
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""
+        out = open_study(out, self)
+        run_jobs([self.training()], out / "jobs", workers=self.workers, label="training")
+        run_jobs(list(self.qualities().values()), out / "jobs", workers=self.workers, label="stores")
+        run_jobs([self.costs()], out / "jobs", workers=1, label="costs")
+        return self.report(out)
+
+    def report(self, out: str | Path) -> Path:
+        """Write results and page from the finished jobs; a DataError says how many are missing."""
         from analysis.studies.stores_page import collect, write_page
 
-        out = open_study(out, self)
-        workers = self.workers
-        trained = run_jobs([self.training()], out / "jobs", workers=workers, label="training")[0]
-        jobs = self.jobs()
-        measured = run_jobs(list(jobs.values()), out / "jobs", workers=workers, label="stores")
-        costs = run_jobs([self.costs()], out / "jobs", workers=1, label="costs")[0]
-        return write_page(collect(self, trained, dict(zip(jobs, measured, strict=True)), costs), out)
+        trained, *measured, costs = finished(self.jobs(), out)
+        return write_page(collect(self, trained, dict(zip(self.families(), measured, strict=True)), costs), Path(out))
+
+    def table(self, out: str | Path) -> pd.DataFrame:
+        """One line a store and budget (`analysis.report.table`); its size is the budget, none for the exact store."""
+        from analysis.studies.stores_page import excess
+
+        jobs = self.qualities()
+        exact = jobs["exact"].result(Path(out) / "jobs")
+
+        def rows(job: Job, result: dict[str, Any]) -> list[dict[str, Any]]:
+            return [
+                {"model": job.name, "size": store["budget"] or None, "seed": self.seed}
+                | {"excess": excess(entry, exact["stores"][0])[0] if exact else None}
+                | {name: sum(entry[name]) / len(entry[name]) for name in ("recall", "looked")}
+                for store, entry in zip(job.config["stores"], result["stores"], strict=True)
+            ]
+
+        return runs_table(self, Path(out), list(jobs.values()), rows)
 
 
 def _entry(store: str, budget: int, **options: Any) -> dict[str, Any]:

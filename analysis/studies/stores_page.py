@@ -62,9 +62,9 @@ def collect(
 def _quality(entry: Mapping[str, Any], exact: Mapping[str, Any], study: StoresStudy) -> dict[str, Any]:
     """One line of the table; the interval of the excess is a percentile bootstrap over problems."""
     labelled, loss = np.array(entry["labelled"]), np.array(entry["loss"])
-    more = loss - np.array(exact["loss"])
+    mean, more = excess(entry, exact)
     (index,) = resample_indices([len(more)], RESAMPLES, study.seed, "stores")
-    interval = percentile_interval(more.sum() / labelled.sum(), more[index].sum(1) / labelled[index].sum(1))
+    interval = percentile_interval(mean, more[index].sum(1) / labelled[index].sum(1))
     recall = {f"recall_{block}": share for block, share in enumerate(entry["recall"], 1)}
     return {
         "looked": float(np.mean(entry["looked"])),
@@ -74,6 +74,12 @@ def _quality(entry: Mapping[str, Any], exact: Mapping[str, Any], study: StoresSt
         "low": interval.low,
         "high": interval.high,
     }
+
+
+def excess(entry: Mapping[str, Any], exact: Mapping[str, Any]) -> tuple[float, np.ndarray]:
+    """Loss more than with every pair: nats a labelled row, and nats of each problem."""
+    more = np.array(entry["loss"]) - np.array(exact["loss"])
+    return float(more.sum() / np.sum(entry["labelled"])), more
 
 
 def write_page(results: StoresResults, out: Path) -> Path:

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandas as pd
 
 from analysis.engines import Job, run_jobs
+from analysis.report.table import runs_table
 from analysis.studies import STUDIES
 from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
 from analysis.studies.traceability_jobs import ACCOUNTS, moons_job, tamper_job
+from analysis.tracing import SIDES
 from toyworlds.core import folders
 from toyworlds.core.validate import integer
 
@@ -53,6 +55,10 @@ class TraceabilityStudy:
     """Processes; 0 for one a core."""
 
     name: ClassVar[str] = "traceability"
+    metrics: ClassVar[dict[str, str]] = {
+        "named": "change of the prediction, pairs that the trace names", "matched": "change, matched pairs",
+        "ratio": "named over matched", "problems": "problems with matched pairs",
+    }  # fmt: skip
 
     def __post_init__(self) -> None:
         for field in ("seeds", "steps", "moons_steps"):
@@ -108,6 +114,29 @@ class TraceabilityStudy:
             key: effects([pd.DataFrame(results[job.id]) for job in group]) for key, group in self.measurements().items()
         }
         return self._write(found, trained, Path(out))
+
+    def table(self, out: str | Path) -> pd.DataFrame:
+        """One line a model and account (`analysis.report.table`): means over its problems with matched pairs."""
+        of = {
+            job.id: (task, account, seed)
+            for (task, account), group in self.measurements().items()
+            for seed, job in enumerate(group)
+        }
+
+        def rows(job: Job, result: dict[str, Any]) -> list[dict[str, Any]]:
+            task, account, seed = of[job.id]
+            table = pd.DataFrame(result)
+            found = table[table["pairs"] > 0]
+            named, matched = (float(found[f"effect_{side}"].mean()) for side in SIDES)
+            scores = {
+                "named": named,
+                "matched": matched,
+                "ratio": named / matched if matched else None,
+                "problems": len(found),
+            }
+            return [{"model": f"{TASKS[task]}: {account}", "seed": seed} | scores]
+
+        return runs_table(self, Path(out), self.jobs()[2 * self.seeds :], rows)
 
     def _write(self, found: dict[tuple[str, str], Effects], trained: dict[str, Any], out: Path) -> Path:
         from analysis.plots.tracing import effects_figure

@@ -200,13 +200,13 @@ class Recipe(NamedTuple):
     training: TrainConfig
 
 
-def laptop_recipe(model: str = "mosaic", *, steps: int = 7500) -> Recipe:
+def laptop_recipe(model: str = "mosaic", *, steps: int = 7500, task: StoryAnswersConfig | None = None) -> Recipe:
     """Return a recipe for a core and a quarter of an hour: 2 blocks, 8 heads, width 128.
 
     The mosaic is of the variant 'nano', whose logits are not divided by sqrt(d); any other model has its parameter
     count, a table of positions not counted.
     """
-    task = StoryAnswersConfig()
+    task = task or StoryAnswersConfig()
     size: dict[str, Any] = {"vocabulary": task.vocabulary, "n_layers": 2, "n_heads": 8, "width": 128}
     config: Any = MemoryMosaicConfig(**size, variant="nano")
     if choice("model", model, MODELS.names("tokens")) != "mosaic":

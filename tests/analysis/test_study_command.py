@@ -66,6 +66,16 @@ class Squares:
     def table(self, out):
         return runs_table(self, out, self.jobs(), lambda job, result: [{"model": "square", **job.config, **result}])
 """
+TABLELESS = """
+from dataclasses import dataclass
+from analysis.studies import STUDIES
+
+@STUDIES.register("tableless")
+@dataclass(frozen=True)
+class Tableless:
+    "Gives no table."
+    name = "tableless"
+"""
 
 
 @pytest.fixture
@@ -201,13 +211,15 @@ def test_folders_that_hold_no_study(tmp_path, capsys):
 
 
 def test_what_cannot_be_merged(own, capsys):
+    path = own.parent / "own_tableless.py"
+    path.write_text(TABLELESS)
     out = study(own, "--sizes 1 --seeds 1")
     other = own.parent / "other"
     other.mkdir()
-    (other / "study.json").write_text('{"study": "stores", "config": {}}')
+    (other / "study.json").write_text('{"study": "tableless", "config": {}}')
     capsys.readouterr()
-    assert run(["report", str(out), str(other)]) == 1
-    assert "stores has no table of runs" in capsys.readouterr().err
+    assert run(["report", str(out), str(other), "--files", str(path)]) == 1
+    assert "tableless has no table of runs" in capsys.readouterr().err
     assert run(["report", str(out), "--out", str(other)]) == 2
     assert "a folder that holds no study" in capsys.readouterr().err
     assert run(["report", str(out), "--out", str(own.parent / "merged"), "--metrics", "sqare"]) == 2
