@@ -92,6 +92,8 @@ class Level(nn.Module):
     Without `gated` or `adaptive`, the parts of `mosaics.levels_ablated` take the place of the key or the bandwidth.
     """
 
+    lookup = staticmethod(retrieve)
+
     def __init__(
         self, width: int, heads: int, *, delay: int = 1, window: int = 0, gated: bool = True, adaptive: bool = True
     ) -> None:
@@ -109,7 +111,7 @@ class Level(nn.Module):
             key, value = self._fill(x, state)
         beta = self.sharpness(torch.arange(x.shape[1], device=x.device), delay)[None, ..., 0]
         window = (1, self.window) if self.window else (delay, None)
-        return retrieve(key, value, beta=beta, score="dot", window=window).transpose(1, 2)
+        return self.lookup(key, value, beta=beta, score="dot", window=window).transpose(1, 2)
 
     def sharpness(self, steps: Tensor, delay: int) -> Tensor:
         """2 beta (heads, T, 1) at the given steps (T,)."""
@@ -170,6 +172,10 @@ class TwoLevelMemory(nn.Module):
         found = torch.cat([short, self.long(x, delay, state[1] if state else None)], 2)
         return self.output(found.flatten(2))
 
+    def memories(self) -> dict[str, nn.Module]:
+        """Return the memories by name, in the order in which `output` reads them."""
+        return {"short": self.short, "long": self.long}
+
     def initial_state(self, batch: int, make_store: StoreMaker | None = None) -> list[LevelState]:
         """Return the states of both levels before any input."""
         return [self.short.initial_state(batch), self.long.initial_state(batch, make_store)]
@@ -191,6 +197,10 @@ class OneLevelMemory(nn.Module):
     def forward(self, x: Tensor, state: LevelState | None = None) -> Tensor:
         """Output (batch, T, d)."""
         return self.output(self.level(x, 1, state).flatten(2))
+
+    def memories(self) -> dict[str, nn.Module]:
+        """Return the one memory, which has no name."""
+        return {"": self.level}
 
     def initial_state(self, batch: int, make_store: StoreMaker | None = None) -> LevelState:
         """Return the state before any input."""

@@ -118,6 +118,7 @@ class MoonsModel(nn.Module):
     output_map: nn.Parameter
     log_beta: nn.Parameter
     basis: Tensor
+    lookup = staticmethod(retrieve)
 
     def __init__(self, config: MoonsModelConfig, seed: int | Sequence[int] = 0) -> None:
         super().__init__()
@@ -169,7 +170,7 @@ class MoonsModel(nn.Module):
     def retrieved(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
         """Return what each memory finds at each step, y_T: (..., B, head, T, width)."""
         query, keys, values = self._pairs(x, seen)
-        return retrieve(keys, values, beta=self.beta(), score=self.config.score, query=query)
+        return self.lookup(keys, values, beta=self.beta(), score=self.config.score, query=query)
 
     def weights(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
         """Return the retrieval weights of each memory, (..., B, head, T, T)."""

@@ -48,6 +48,8 @@ class ContextualMemory(nn.Module):
     score is "dot", or "gaussian" where the norms of keys are free; dropout acts on the weights.
     """
 
+    lookup = staticmethod(retrieve)
+
     def __init__(
         self, key: LeakyKey, value: PeekingValue, output: nn.Linear, *, score: str = "dot", dropout: float = 0.0
     ) -> None:
@@ -71,8 +73,12 @@ class ContextualMemory(nn.Module):
         """What each memory finds at each step, (batch, T, heads, w), for keys and values (batch, heads, T, w)."""
         dropout = self.dropout if self.training else 0.0
         beta, reach = BETA[self.score], (self.peek, None)
-        found = retrieve(key, value, beta=beta, score=self.score, window=reach, dropout=dropout)
+        found = self.lookup(key, value, beta=beta, score=self.score, window=reach, dropout=dropout)
         return found.transpose(1, 2)
+
+    def memories(self) -> dict[str, nn.Module]:
+        """Return the one memory, which has no name."""
+        return {"": self}
 
     def weights(self, key: Tensor) -> Tensor:
         """Retrieval weights (batch, heads, T, T) for keys (batch, heads, T, w): (T, t) is that of pair t at step T."""

@@ -206,6 +206,8 @@ def laptop_recipe(model: str = "mosaic", *, steps: int = 7500, task: StoryAnswer
     The mosaic is of the variant 'nano', whose logits are not divided by sqrt(d); any other model has its parameter
     count, a table of positions not counted.
     """
+    import mosaics.catalogue  # noqa: F401  (fills the registries)
+
     task = task or StoryAnswersConfig()
     size: dict[str, Any] = {"vocabulary": task.vocabulary, "n_layers": 2, "n_heads": 8, "width": 128}
     config: Any = MemoryMosaicConfig(**size, variant="nano")
