@@ -41,16 +41,16 @@ def text(config: Mapping[str, Any], folder: Path, report: Report) -> dict[str, A
 
 def train(config: Mapping[str, Any], folder: Path, report: Report) -> dict[str, Any]:
     """Train one model; return sizes, losses along the way and what `measure` finds."""
-    from mosaics.tasks.language import Recipe, language_task, positions_of, sized, train_language
+    from mosaics.tasks.language import language_task
+    from mosaics.tasks.recipe import Recipe, positions_of, sized
     from mosaics.training import TrainConfig
     from mosaics.training.checkpoint import copy_into, weights_of
 
     data = folder.parent.resolve() / config["text"] / DATA
     task = language_task(data, **config["task"])
-    recipe = Recipe(
-        sized(config["model"], task, config["size"]), task, from_dict(TrainConfig, config["train"], "train")
-    )
-    model, result = train_language(recipe, config["seed"], folder / "run", progress=False)
+    model = sized(config["model"], task, config["size"], positions_counted=False)
+    recipe = Recipe(model, task, from_dict(TrainConfig, config["train"], "train"))
+    model, result = recipe.train(config["seed"], folder / "run", progress=False)
     copy_into(weights_of(model), result.best_weights, "", folder / "run")
     report(recipe.training.steps, f"{config['model']} {config['size']['n_layers']}")
     curve = [{name: line[name] for name in CURVE} for line in result.history if "validation_loss" in line]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.engines.jobs import Job, Report
 
 if TYPE_CHECKING:
-    from mosaics.tasks.regbench import Recipe
+    from mosaics.tasks.recipe import Recipe
 
 JOB = "analysis.studies.laptop_training:run"
 CHECKPOINT_EVERY = 500

@@ -164,7 +164,8 @@ class RegBenchOptions:
 
 @functools.lru_cache(maxsize=256)
 def _sized(name: str, world: RegBench, options: tuple[tuple[str, Any], ...]) -> Any:
-    from mosaics.tasks.regbench import RegBenchTaskConfig, sized
+    from mosaics.tasks.recipe import sized
+    from mosaics.tasks.regbench import RegBenchTaskConfig
 
     return sized(name, RegBenchTaskConfig(world), dict(options))
 

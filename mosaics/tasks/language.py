@@ -21,12 +21,11 @@ Reference: Zhang et al., Memory Mosaics, arXiv 2405.06394, sec. 6, and its publi
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -34,11 +33,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mosaics.interface import Metrics
-from mosaics.registry import MODELS, TASKS
-from mosaics.sizes import count, match_parameters
+from mosaics.registry import TASKS
+from mosaics.tasks.recipe import Recipe, sized
 from mosaics.text.rows import IGNORED, bits_per_byte, read, token_losses, windows
 from mosaics.text.stream import TextData, open_text
-from mosaics.training import Result, TrainConfig, train
+from mosaics.training import TrainConfig
 from toyworlds.core.seeds import Stream, below
 from toyworlds.core.validate import DataError, choice, integer, reject
 
@@ -46,17 +45,13 @@ __all__ = [
     "RECIPES",
     "LanguageTask",
     "LanguageTaskConfig",
-    "Recipe",
     "bits_per_byte",
     "language_task",
     "laptop_recipe",
-    "positions_of",
     "published_recipe",
     "quick_recipe",
     "read",
-    "sized",
     "token_losses",
-    "train_language",
     "windows",
 ]
 POOL = 32
@@ -98,6 +93,11 @@ class LanguageTaskConfig:
         for name in ("vocabulary", "validation_documents", "training_documents"):
             integer(name, getattr(self, name), 0)
         choice("packing", self.packing, PACKINGS)
+
+    @property
+    def longest(self) -> int:
+        """Most tokens of a row."""
+        return self.context
 
     def build(self, seed: int = 0) -> LanguageTask:
         """Return the task whose batches are drawn from `seed`."""
@@ -194,44 +194,6 @@ class LanguageTask:
         return metrics
 
 
-class Recipe(NamedTuple):
-    """What to train on what, and how."""
-
-    model: Any
-    """Config of the model."""
-    task: LanguageTaskConfig
-    training: TrainConfig
-
-
-def sized(name: str, task: LanguageTaskConfig, options: dict[str, Any]) -> Any:
-    """Return the config of a registered model for `task`, with those of the `options` that it has.
-
-    Any model but the mosaic gets the mosaic's parameter count, by its size field. A table of positions is not counted:
-    in a small model it would take the place of most of a transformer's feed-forward networks.
-    """
-    import mosaics.catalogue  # noqa: F401  (fills the registries)
-
-    if "tokens" not in MODELS.tags(name):
-        reject("model", "a model of tokens: " + ", ".join(MODELS.names("tokens")), name)
-    mosaic = _configured(MODELS["mosaic"], task, options)
-    if name == "mosaic":
-        return mosaic
-    config = _configured(MODELS[name], task, options)
-    return match_parameters(config, count(mosaic) + positions_of(config))
-
-
-def positions_of(config: Any) -> int:
-    """Return the parameters of a model's table of learned positions."""
-    return config.context * config.width if getattr(config, "positions", "") == "learned" else 0
-
-
-def _configured(model: Any, task: LanguageTaskConfig, options: dict[str, Any]) -> Any:
-    fields = {field.name: field.default for field in dataclasses.fields(model)}
-    known = {name: value for name, value in options.items() if name in fields}
-    limit = {"context": task.context} if fields.get("context") else {}
-    return model(**known, **limit, vocabulary=task.vocabulary)
-
-
 def published_recipe(
     model: str = "mosaic", data: str | Path = "", *, n_layers: int = 12, steps: int = 80_000
 ) -> Recipe:
@@ -244,7 +206,7 @@ def published_recipe(
     options = {"n_layers": n_layers, "n_heads": 12, "width": 768} | dict.fromkeys(dropouts, 0.05)
     warmup = min(2000, steps // 10)
     training = _training(steps, 5e-3, 1e-4, warmup_steps=warmup, evaluate_every=1000)
-    return Recipe(sized(model, task, options), task, training)
+    return Recipe(sized(model, task, options, positions_counted=False), task, training)
 
 
 def laptop_recipe(model: str = "mosaic", data: str | Path = "", *, n_layers: int = 2, steps: int = 2000) -> Recipe:
@@ -253,7 +215,7 @@ def laptop_recipe(model: str = "mosaic", data: str | Path = "", *, n_layers: int
     options = {"n_layers": n_layers, "n_heads": 4, "width": 128}
     rate = RATES.get(model, RATE)
     training = _training(steps, rate, rate / 10, warmup_steps=steps // 10, evaluate_every=max(steps // 10, 1))
-    return Recipe(sized(model, task, options), task, training)
+    return Recipe(sized(model, task, options, positions_counted=False), task, training)
 
 
 def quick_recipe(model: str = "mosaic", data: str | Path = "", *, n_layers: int = 1, steps: int = 300) -> Recipe:
@@ -262,23 +224,11 @@ def quick_recipe(model: str = "mosaic", data: str | Path = "", *, n_layers: int 
     options = {"n_layers": n_layers, "n_heads": 4, "width": 64}
     rate = RATES.get(model, RATE)
     training = _training(steps, rate, rate / 10, warmup_steps=steps // 10, evaluate_every=max(steps // 4, 1))
-    return Recipe(sized(model, task, options), task, training)
+    return Recipe(sized(model, task, options, positions_counted=False), task, training)
 
 
 RECIPES = {"published": published_recipe, "laptop": laptop_recipe, "quick": quick_recipe}
 """Recipes by name; each takes a model's name, a data folder, a depth and a number of steps."""
-
-
-def train_language(
-    recipe: Recipe, seed: int = 0, out: str | Path | None = None, *, progress: bool | None = None
-) -> tuple[Any, Result]:
-    """Train the recipe's model from `seed`, which also draws the batches; `out`, `progress` are those of `train`.
-
-    Returns the model, with its last weights, and the result, with its best.
-    """
-    model = recipe.model.build(seed)
-    training = dataclasses.replace(recipe.training, seed=seed)
-    return model, train(model, recipe.task.build(seed), training, out, progress=progress)
 
 
 def _training(steps: int, learning_rate: float, final: float, **options: Any) -> TrainConfig:

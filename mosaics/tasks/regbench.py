@@ -21,12 +21,10 @@ Reference: Akyurek et al., In-context language learning, arXiv 2401.12973, and i
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -34,10 +32,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mosaics.interface import Metrics
-from mosaics.registry import MODELS, TASKS
-from mosaics.sizes import count, match_parameters
+from mosaics.registry import TASKS
 from mosaics.tasks.batching import bucketed, shuffled
-from mosaics.training import Result, TrainConfig, train
+from mosaics.tasks.recipe import Recipe, sized
+from mosaics.training import TrainConfig
 from mosaics.training.placement import place
 from regbench.metrics import RowScores, score
 from regbench.problems import IGNORED, Problems, load
@@ -182,15 +180,6 @@ def scores(model: nn.Module, problems: Problems) -> RowScores:
     return score(predict(model, problems.tokens), problems, kind="logits")
 
 
-class Recipe(NamedTuple):
-    """What to train on what, and how."""
-
-    model: Any
-    """Config of the model."""
-    task: RegBenchTaskConfig
-    training: TrainConfig
-
-
 def published_recipe(
     model: str = "mosaic", task: RegBenchTaskConfig | None = None, *, epochs: int = 200, learning_rate: float = 5e-4
 ) -> Recipe:
@@ -219,38 +208,6 @@ def laptop_recipe(model: str = "mosaic", *, steps: int = 2000) -> Recipe:
     options = {"n_layers": 2, "n_heads": 4, "width": 64}
     training = _training(steps, 1e-3, warmup_steps=steps // 4, betas=(0.9, 0.95), evaluate_every=250)
     return Recipe(sized(model, task, options), task, training)
-
-
-def train_regbench(
-    recipe: Recipe, seed: int = 0, out: str | Path | None = None, *, progress: bool | None = None
-) -> tuple[Any, Result]:
-    """Train the recipe's model from `seed`, which also orders the epochs; `out` and `progress` are those of `train`.
-
-    Returns the model, with its last weights, and the result, with its best.
-    """
-    model = recipe.model.build(seed)
-    training = dataclasses.replace(recipe.training, seed=seed)
-    return model, train(model, recipe.task.build(seed), training, out, progress=progress)
-
-
-def sized(name: str, task: RegBenchTaskConfig, options: dict[str, Any]) -> Any:
-    """Return the config of a registered model for `task`, with those of the `options` that it has.
-
-    Any model but the mosaic gets the mosaic's parameter count, by its size field.
-    """
-    import mosaics.catalogue  # noqa: F401  (fills the registries)
-
-    if "tokens" not in MODELS.tags(name):
-        reject("model", "a model of tokens: " + ", ".join(MODELS.names("tokens")), name)
-    mosaic = _configured(MODELS["mosaic"], task, options)
-    return mosaic if name == "mosaic" else match_parameters(_configured(MODELS[name], task, options), count(mosaic))
-
-
-def _configured(model: Any, task: RegBenchTaskConfig, options: dict[str, Any]) -> Any:
-    fields = {field.name: field.default for field in dataclasses.fields(model)}
-    known = {name: value for name, value in options.items() if name in fields}
-    limit = {"context": task.longest} if fields.get("context") else {}
-    return model(**known, **limit, vocabulary=task.vocabulary)
 
 
 def _training(steps: int, learning_rate: float, **options: Any) -> TrainConfig:

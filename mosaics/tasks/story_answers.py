@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,19 +31,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mosaics.interface import Metrics
-from mosaics.mosaic import MemoryMosaicConfig
-from mosaics.registry import MODELS, TASKS
-from mosaics.sizes import count, match_parameters
+from mosaics.registry import TASKS
 from mosaics.stack import Stack
 from mosaics.tasks.batching import bucketed
-from mosaics.tasks.language import positions_of, token_losses
+from mosaics.tasks.recipe import Recipe, sized
 from mosaics.text.corpus import StoryCorpus
+from mosaics.text.rows import token_losses
 from mosaics.text.stream import tokens_of
 from mosaics.text.tokenizer import BytePair, train_byte_pair
 from mosaics.training import TrainConfig
 from mosaics.training.placement import place
 from toyworlds.core.seeds import Stream
-from toyworlds.core.validate import InputError, choice, integer, real, reject
+from toyworlds.core.validate import InputError, integer, real, reject
 from toyworlds.stories.prompts import KINDS, prompts
 from toyworlds.stories.world import Stories
 
@@ -191,33 +189,17 @@ def story_tokenizer(stories: int, vocabulary: int) -> BytePair:
     return found
 
 
-class Recipe(NamedTuple):
-    """What to train on what, and how."""
-
-    model: Any
-    """Config of the model."""
-    task: StoryAnswersConfig
-    training: TrainConfig
-
-
 def laptop_recipe(model: str = "mosaic", *, steps: int = 7500, task: StoryAnswersConfig | None = None) -> Recipe:
     """Return a recipe for a core and a quarter of an hour: 2 blocks, 8 heads, width 128.
 
     The mosaic is of the variant 'nano', whose logits are not divided by sqrt(d); any other model has its parameter
     count, a table of positions not counted.
     """
-    import mosaics.catalogue  # noqa: F401  (fills the registries)
-
     task = task or StoryAnswersConfig()
-    size: dict[str, Any] = {"vocabulary": task.vocabulary, "n_layers": 2, "n_heads": 8, "width": 128}
-    config: Any = MemoryMosaicConfig(**size, variant="nano")
-    if choice("model", model, MODELS.names("tokens")) != "mosaic":
-        limit = {"context": task.longest} if getattr(MODELS[model], "context", 0) else {}
-        other = MODELS[model](**size, **limit)
-        config = match_parameters(other, count(config) + positions_of(other))
+    options = {"n_layers": 2, "n_heads": 8, "width": 128, "variant": "nano"}
     training = TrainConfig(
         steps=steps, learning_rate=5e-3, final_learning_rate=5e-4, schedule="cosine", warmup_steps=100,
         betas=(0.9, 0.95), weight_decay=0.1, clip_norm=1.0, evaluate_every=2500, checkpoint_every=250, log_every=25,
         threads=1, device="cpu",
     )  # fmt: skip
-    return Recipe(config, task, training)
+    return Recipe(sized(model, task, options, positions_counted=False), task, training)

@@ -7,7 +7,7 @@ import pytest
 from analysis.cli import run
 from analysis.text_tracing import RIVALS, explain, key_words, pairs_of, write
 from mosaics.catalogue import MODELS
-from mosaics.tasks.language import quick_recipe, train_language
+from mosaics.tasks.language import quick_recipe
 from mosaics.text import PrepareConfig, prepare_text
 from mosaics.text.tokenizer import Characters
 from mosaics.trace import trace
@@ -23,7 +23,7 @@ def trained(tmp_path_factory):
     data = prepare_text(
         PrepareConfig(str(folder / "train.txt"), str(folder / "train.txt"), vocabulary=300), folder / "d"
     )
-    model, _ = train_language(quick_recipe("mosaic", data.path, steps=60), 0, folder / "run", progress=False)
+    model, _ = quick_recipe("mosaic", data.path, steps=60).train(0, folder / "run", progress=False)
     return model, data, folder
 
 

@@ -22,7 +22,8 @@ from analysis.trace_effects import effects
 from analysis.tracing import Traceability, absolute, measure_moons
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.tasks.moons import MoonsTaskConfig
-from mosaics.tasks.regbench import Recipe, laptop_recipe, train_regbench
+from mosaics.tasks.recipe import Recipe
+from mosaics.tasks.regbench import laptop_recipe
 from mosaics.training import TrainConfig, train
 from toyworlds.core.validate import DataError, InputError
 from toyworlds.three_moons import ThreeMoons
@@ -38,7 +39,7 @@ def jobs(tmp_path_factory):
     task = replace(recipe.task, train_size=64, validation_size=10, test_size=10)
     training = replace(recipe.training, steps=4, warmup_steps=1, evaluate_every=4, threads=1)
     small = Recipe(replace(recipe.model, width=16, n_heads=2, persistent_size=8), task, training)
-    train_regbench(small, 0, folder / TRAINED["mosaic"].id / "run", progress=False)
+    small.train(0, folder / TRAINED["mosaic"].id / "run", progress=False)
     moons = MoonsTaskConfig(ThreeMoons(length=180), batch_size=2, evaluation_rows=2).build(0)
     model = MoonsModelConfig().build(0)
     train(model, moons, TrainConfig(steps=2), folder / TRAINED["moons"].id / "run", progress=False)

@@ -22,7 +22,8 @@ from mosaics.edit import Remove, change
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
 from mosaics.tasks.moons import MoonsTaskConfig
-from mosaics.tasks.regbench import Recipe, laptop_recipe, train_regbench
+from mosaics.tasks.recipe import Recipe
+from mosaics.tasks.regbench import laptop_recipe
 from mosaics.trace import trace
 from mosaics.training import TrainConfig, train
 from regbench.problems import load
@@ -57,7 +58,7 @@ def runs(tmp_path_factory):
     training = replace(recipe.training, steps=4, warmup_steps=1, evaluate_every=2, threads=1)
     small = Recipe(replace(recipe.model, width=16, n_heads=2, persistent_size=8), task, training)
     for seed in (0, 1):
-        train_regbench(small, seed, folder / f"mosaic-{seed}", progress=False)
+        small.train(seed, folder / f"mosaic-{seed}", progress=False)
     moons = MoonsTaskConfig(ThreeMoons(length=60), batch_size=2, evaluation_rows=2)
     train(MoonsModelConfig().build(0), moons.build(0), TrainConfig(steps=2), folder / "moons", progress=False)
     return folder
@@ -331,6 +332,6 @@ def test_the_command_refuses_what_it_cannot_trace(runs, tmp_path):
         task=replace(recipe.task, train_size=8, validation_size=2, test_size=2, batch_size=4),
         training=TrainConfig(steps=1),
     )
-    train_regbench(small, 0, tmp_path / "transformer", progress=False)
+    small.train(0, tmp_path / "transformer", progress=False)
     with pytest.raises(DataError, match=r"expected a run of mosaic on regbench, .*; got transformer on regbench"):
         command(tmp_path / "transformer")

@@ -17,14 +17,13 @@ from mosaics.tasks.language import (
     bits_per_byte,
     language_task,
     laptop_recipe,
-    positions_of,
     published_recipe,
     quick_recipe,
     read,
     token_losses,
-    train_language,
     windows,
 )
+from mosaics.tasks.recipe import positions_of
 from mosaics.text import PrepareConfig, prepare_text
 from mosaics.text.stream import tokens_of
 from mosaics.text.tokenizer import Characters
@@ -235,6 +234,6 @@ def test_models_of_a_recipe_have_one_size(folder, model):
 
 def test_quick_recipe_learns(folder):
     recipe = quick_recipe("mosaic", folder, steps=60)
-    _, result = train_language(recipe, 0, progress=False)
+    _, result = recipe.train(0, progress=False)
     assert result.final["validation_loss"] < 0.75 * result.history[0]["validation_loss"]
     assert set(RECIPES) == {"published", "laptop", "quick"}

@@ -11,7 +11,8 @@ import regbench
 from mosaics.catalogue import MODELS, TASKS
 from mosaics.sizes import count
 from mosaics.tasks import regbench as task_module
-from mosaics.tasks.regbench import Recipe, RegBenchTaskConfig, laptop_recipe, predict, published_recipe, train_regbench
+from mosaics.tasks.recipe import Recipe
+from mosaics.tasks.regbench import RegBenchTaskConfig, laptop_recipe, predict, published_recipe
 from mosaics.training import TrainConfig, read_run, train
 from regbench.suites import RegBenchLaptop
 from toyworlds.core.validate import InputError
@@ -147,13 +148,13 @@ def test_training_learns_and_a_run_can_be_read(tmp_path):
     task = replace(recipe.task, train_size=64, validation_size=20, test_size=20)
     training = replace(recipe.training, steps=12, learning_rate=4e-3, warmup_steps=2, evaluate_every=6, threads=1)
     small = Recipe(replace(recipe.model, width=16, n_heads=2, persistent_size=8), task, training)
-    model, found = train_regbench(small, seed=1, out=tmp_path / "run", progress=False)
+    model, found = small.train(seed=1, out=tmp_path / "run", progress=False)
     assert task.build(1).evaluate(model.eval()) == found.final
     assert found.history[0]["validation_loss"] - found.final["validation_loss"] > 0.1
     saved = read_run(tmp_path / "run")
     assert saved.config["task"]["name"] == "regbench"
     assert saved.config["task"]["options"]["world"]["symbols"] == 4
-    assert train_regbench(small, seed=1, progress=False)[1].final == found.final
+    assert small.train(seed=1, progress=False)[1].final == found.final
 
 
 def test_resume_equals_the_uninterrupted_run(tmp_path):
@@ -183,5 +184,5 @@ def test_options_that_do_not_fit():
         SMALL.build(0).problems("tests")
     with pytest.raises(InputError, match=r"did you mean 'mosaic'"):
         laptop_recipe("mosaik")
-    with pytest.raises(InputError, match="a model of tokens"):
+    with pytest.raises(InputError, match=r"model: expected one of .*transformer.*; got .moons."):
         laptop_recipe("moons")
