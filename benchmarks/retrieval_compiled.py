@@ -88,10 +88,11 @@ def compiled(case: Case) -> dict[str, int]:
     from triton.compiler import ASTSource
 
     from mosaics.memory import triton_backward, triton_forward
+    from mosaics.memory.triton_common import tiles
 
     kernel = triton_forward.forward_kernel if case.kernel == "forward" else triton_backward.backward_kernel
     module = triton_forward if case.kernel == "forward" else triton_backward
-    size = module.tiles(getattr(torch, case.dtype), case.width, "DROPPED" in case.flags)
+    size = tiles(module.SIZES, getattr(torch, case.dtype), case.width, "DROPPED" in case.flags)
     given = constants(case, size)
     types: dict[str, Any] = {}
     values: dict[tuple[int, ...], Any] = {}

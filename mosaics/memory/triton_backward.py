@@ -21,15 +21,12 @@ Reference: FlashAttention-2, arXiv 2307.08691.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from mosaics.memory.triton_common import (
-    INTERPRETED,
     LOG2E,
     How,
     Tiles,
@@ -50,6 +47,7 @@ from mosaics.memory.triton_common import (
     scales,
     strides,
     tile,
+    tiles,
 )
 from mosaics.memory.triton_retrieval import along
 
@@ -59,14 +57,6 @@ SIZES = {
     "tf32x3": {64: Tiles(32, 32, 4, 2), 128: Tiles(16, 16, 4, 2), 256: Tiles(16, 16, 8, 2)},
 }
 """Tiles by precision and padded width, found by compiling for compute capability 9.0: few registers spilled."""
-
-
-def tiles(dtype: torch.dtype, widest: int, dropped: bool) -> Tiles:
-    """Choose the sizes for heads of this width: rows is the block that a program owns."""
-    if INTERPRETED:
-        return Tiles(16, 16, 4, 1)
-    size = SIZES[precision(dtype)][padded_width(max(64, widest))]
-    return replace(size, columns=max(16, size.columns // 2)) if dropped else size
 
 
 @triton.jit
@@ -403,7 +393,7 @@ def backward(
     if not batch * heads:
         return dkey, dvalue, dquery, dbeta
     wide = value.shape[-1]
-    size = tiles(key.dtype, max(width, wide), seeds is not None)
+    size = tiles(SIZES, key.dtype, max(width, wide), seeds is not None)
     threshold, gain = rounded(how.dropout)
     with torch.cuda.device_of(key):
         norms = row_products(key, key, 0.5) if how.gaussian else log_sums

@@ -16,7 +16,7 @@ interpreter: for tests, and slow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -202,6 +202,14 @@ def precision(dtype: torch.dtype) -> str:
     if dtype != torch.float32:
         return "ieee"
     return "tf32x3" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+
+
+def tiles(sizes: dict[str, dict[int, Tiles]], dtype: torch.dtype, widest: int, dropped: bool) -> Tiles:
+    """Choose the tiles for heads of this width among `sizes`, which are by precision and padded width."""
+    if INTERPRETED:
+        return Tiles(16, 16, 4, 1)
+    size = sizes[precision(dtype)][padded_width(max(64, widest))]
+    return replace(size, columns=max(16, size.columns // 2)) if dropped else size
 
 
 def rounded(probability: float) -> tuple[int, float]:

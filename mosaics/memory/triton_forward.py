@@ -19,15 +19,12 @@ Reference: FlashAttention-2, arXiv 2307.08691; Memory Mosaics, arXiv 2405.06394,
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from mosaics.memory.triton_common import (
-    INTERPRETED,
     LOG2E,
     How,
     Tiles,
@@ -47,6 +44,7 @@ from mosaics.memory.triton_common import (
     scales,
     strides,
     tile,
+    tiles,
 )
 from mosaics.memory.triton_retrieval import along
 
@@ -56,14 +54,6 @@ SIZES = {
     "tf32x3": {64: Tiles(64, 32, 4, 2), 128: Tiles(64, 32, 4, 2), 256: Tiles(16, 16, 4, 2)},
 }
 """Tiles by precision and padded width, found by compiling for compute capability 9.0: few registers spilled."""
-
-
-def tiles(dtype: torch.dtype, widest: int, dropped: bool) -> Tiles:
-    """Choose the sizes for heads of this width."""
-    if INTERPRETED:
-        return Tiles(16, 16, 4, 1)
-    size = SIZES[precision(dtype)][padded_width(max(64, widest))]
-    return replace(size, columns=max(16, size.columns // 2)) if dropped else size
 
 
 @triton.jit
@@ -222,7 +212,7 @@ def forward(
     if not batch * heads:
         return out, log_sums
     wide = value.shape[-1]
-    size = tiles(key.dtype, max(width, wide), seeds is not None)
+    size = tiles(SIZES, key.dtype, max(width, wide), seeds is not None)
     threshold, gain = rounded(how.dropout)
     with torch.cuda.device_of(key):
         norms = row_products(key, key, 0.5) if how.gaussian else log_sums
