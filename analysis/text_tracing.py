@@ -67,7 +67,8 @@ def write(model: Any, tokenizer: Tokenizer, prompt: str, new_tokens: int, **opti
 def explain(model: Any, tokenizer: Tokenizer, written: Written, top: int = 3) -> pd.DataFrame:
     """Return the `top` pairs that add the most to each token of the continuation.
 
-    Columns: word (number, from 0), text (of the word), token, layer, head, where (module), step (t), key (the last
+    Columns: word (number, from 0), text (of the word), token, layer, memory ("short" or "long", in version
+    2), head, where (module), step (t), key (the last
     words up to t), value (the token at t + 1), weight, contribution (nats of logit), share (of what all pairs that
     raise the token add).
     """
@@ -85,7 +86,8 @@ def explain(model: Any, tokenizer: Tokenizer, written: Written, top: int = 3) ->
                 step = int(pair["index"])
                 lines.append({
                     "word": number, "text": text, "token": tokenizer.decode([written.tokens[place]]),
-                    "layer": int(pair["layer"]), "head": int(pair["head"]), "where": pair["where"], "step": step,
+                    "layer": int(pair["layer"]), "memory": pair["memory"], "head": int(pair["head"]),
+                    "where": pair["where"], "step": step,
                     "key": key_words(tokenizer, written, step), "value": tokenizer.decode([written.tokens[step + 1]]),
                     "weight": pair["weight"], "contribution": pair["contribution"],
                     "share": pair["contribution"] / raised if raised else np.nan,

@@ -9,8 +9,9 @@ logits z; p = softmax(z). From these alone follows what should happen to the log
 
     expected effect    total variation between p and softmax(z + dz); memories add up
     named              pairs with a large expected effect, at least `floor` of the largest
-    matched            for each of these another pair of the same memory (layer and head), with a weight within a factor
-                       `ratio` of its own, and an expected effect of at most `share` of its own; each is used once
+    matched            for each of these another pair of the same memory (layer, level and head), with a weight within a
+                       factor `ratio` of its own, and an expected effect of at most `share` of its own; each is used
+                       once
 
 The `pairs` most effective that have a partner are tampered with just before the prediction, and then, in their stead,
 their partners. What is then seen in the model itself, all that follows in later layers and norms included:
@@ -107,7 +108,7 @@ def absolute(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Stored:
-    """The stored pairs of a trace: table (layer, head, index), weights (n,), contributions (n, K), memory (n,)."""
+    """The stored pairs of a trace: table (its lines), weights (n,), contributions (n, K), memory (n,) by number."""
 
     table: pd.DataFrame
     weights: np.ndarray
@@ -121,7 +122,7 @@ class Stored:
         """Pairs of a trace of all logits, or of other outputs with the distance that effects are taken in."""
         pairs = ((found.parts["kind"] == "pair") & (found.parts["weight"] > 0)).to_numpy()
         table = found.parts[pairs].reset_index(drop=True)
-        memory = table.groupby(["layer", "head"]).ngroup().to_numpy()
+        memory = table.groupby(["layer", "memory", "head"]).ngroup().to_numpy()
         contributions = found.contributions[pairs]
         return cls(table, table["weight"].to_numpy(), contributions, memory, found.predicted, distance)
 
@@ -216,10 +217,9 @@ def _tampered(
     sides = dict(zip(SIDES, match(stored, how), strict=True))
     line: dict[str, Any] = {"pairs": len(sides["named"])}
     for side, pairs in sides.items() if line["pairs"] else ():
-        places = stored.table.loc[pairs, ["layer", "head", "index"]].to_numpy().tolist()
         edits: list[Any] = [
-            Remove(*place) if how.intervention == "remove" else Replace(*place, value=nothing)  # type: ignore[misc]
-            for place in places
+            Remove(**place) if how.intervention == "remove" else Replace(**place, value=nothing)
+            for place in places(stored.table.loc[pairs])
         ]
         edited = change(model, inputs, edits, since=len(inputs) - 1)
         before, after = edited.before[list(outputs)], edited.after[list(outputs)]
@@ -232,6 +232,11 @@ def _tampered(
             f"flip_{side}": float(after.argmax() != before.argmax()),
         }
     return line
+
+
+def places(pairs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Fields that name these pairs of a trace in `mosaics.edit`, a dictionary each."""
+    return [{name: line[name] for name in ("layer", "memory", "head", "index")} for line in pairs.to_dict("records")]
 
 
 def _value_width(model: Any) -> int:

@@ -33,9 +33,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from mosaics.lookups import memories
 from mosaics.moons_model import MoonsModel
-from mosaics.mosaic import MemoryMosaic
-from mosaics.mosaic_v2 import MemoryMosaicV2
 from mosaics.trace_parts import moons_parts, stack_parts
 from toyworlds.core.validate import InputError, choice, integer, reject
 
@@ -54,7 +53,10 @@ class Trace:
     predicted: np.ndarray
     """(outputs,) the model's own outputs at step T."""
     parts: pd.DataFrame
-    """One line a part: kind, where (module), layer, head, bank, index (-1 where there is none), weight (NaN)."""
+    """One line a part: kind, where (module), layer, memory, head, bank, index (-1 where there is none), weight (NaN).
+
+    memory is "short" or "long" for the levels of version 2, else empty: what `mosaics.edit` calls it too.
+    """
     contributions: np.ndarray
     """(parts, outputs) what each part adds to each output."""
     peek: int
@@ -141,10 +143,7 @@ def trace(
         outputs, as when the model is being edited.
 
     """
-    if not isinstance(model, MemoryMosaic | MemoryMosaicV2 | MoonsModel):
-        reject("model", "a MemoryMosaic, a MemoryMosaicV2 or a MoonsModel", type(model).__name__)
-    if getattr(model, "members", None):
-        reject("model", "a lone model", "a population", "mosaics.training.population.member takes one out")
+    memories(model)  # raises for models without
     lone: Any = exact(model)
     read = as_inputs(lone, inputs)
     last = range(len(read))[integer("position", position, -len(read), len(read) - 1)]

@@ -10,8 +10,8 @@ Walked from the end to the beginning; no vector of the width of the model is kep
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import singledispatch
+from dataclasses import dataclass, replace
+from functools import partial, singledispatch
 from typing import Any
 
 import numpy as np
@@ -20,23 +20,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mosaics.levels import TwoLevelMemory
-from mosaics.memory.reference import scores
+from mosaics.levels import OneLevelMemory, TwoLevelMemory
+from mosaics.lookups import Lookup, caught
 from mosaics.moons_model import MoonsModel
 from mosaics.mosaic import MemoryMosaic
 from mosaics.mosaic_v2 import MemoryMosaicV2, SwiGLU
-from mosaics.pairs import BETA
 from mosaics.units import ContextualMemory, FeedForward, PersistentMemory
 
-COLUMNS = ("kind", "where", "layer", "head", "bank", "index", "weight")
+COLUMNS = ("kind", "where", "layer", "memory", "head", "bank", "index", "weight")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where parts come from: the name of the module and its layer, -1 outside the blocks."""
+    """Where parts come from: the name of the module, its layer, -1 outside the blocks, and its level, if it is one."""
 
     name: str
     layer: int = -1
+    memory: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,15 @@ class Parts:
         missing: dict[str, Any] = {"head": -1, "bank": -1, "index": -1, "weight": np.nan}
         given = {name: getattr(self, name) for name in missing}
         columns = {name: np.full(n, missing[name]) if x is None else x.numpy() for name, x in given.items()}
-        table = pd.DataFrame({"kind": self.kind, "where": self.where.name, "layer": self.where.layer, **columns})
+        place = {"where": self.where.name, "layer": self.where.layer, "memory": self.where.memory}
+        table = pd.DataFrame({"kind": self.kind, **place, **columns})
         return table[list(COLUMNS)]
 
 
 def moons_parts(model: MoonsModel, read: Tensor, chosen: Sequence[int]) -> list[Parts]:
     """Parts of the moons model: its pairs."""
-    weights = model.weights(read[None])[0, :, -1, :-1]
-    _, value = model.pairs(read[None])
-    return [_pairs(Place("memory", 0), weights, value[0, :, :-1], model.maps()["output"][list(chosen)])]
+    found = caught({"": model}, partial(model, read[None]))[""]
+    return [_pairs(Place("memory", 0), found, model.maps()["output"][list(chosen)])]
 
 
 def stack_parts(model: MemoryMosaic | MemoryMosaicV2, read: Tensor, chosen: Sequence[int]) -> list[Parts]:
@@ -122,26 +122,13 @@ def unit_parts(unit: nn.Module, x: Tensor, path: Tensor, place: Place) -> list[P
 
 
 @unit_parts.register
-def _(unit: ContextualMemory, x: Tensor, path: Tensor, place: Place) -> list[Parts]:
-    key, value = unit.pairs(x)
-    known = max(x.shape[1] - unit.peek, 0)
-    weights = scores(key[0, :, -1:], key[0, :, :known], BETA[unit.score], unit.score).softmax(-1)[:, 0]
-    return [_pairs(place, weights, value[0, :, :known], path @ unit.output.weight), *_output_bias(unit, path, place)]
-
-
-@unit_parts.register
-def _(unit: TwoLevelMemory, x: Tensor, path: Tensor, place: Place) -> list[Parts]:
+def _(unit: ContextualMemory | TwoLevelMemory | OneLevelMemory, x: Tensor, path: Tensor, place: Place) -> list[Parts]:
+    found = caught(unit.memories(), partial(unit, x))
     parts = []
-    last = x.shape[1] - 1
-    for name, output in zip(("short", "long"), (path @ unit.output.weight).chunk(2, -1), strict=True):
-        level: Any = getattr(unit, name)
-        key, value = level.key(x)[0][0], level.value(x)[0]
-        first = max(last - level.window, 0) if level.window else 0
-        reach = slice(first, max(last - level.delay + 1, first))
-        query = key[:, -1:] * level.sharpness(torch.tensor([last]), level.delay)
-        weights = (query @ key[:, reach].mT).softmax(-1)[:, 0]
-        parts.append(_pairs(Place(f"{place.name}.{name}", place.layer), weights, value[:, reach], output, first=first))
-    return parts
+    for (name, lookup), output in zip(found.items(), (path @ unit.output.weight).chunk(len(found), -1), strict=True):
+        there = replace(place, name=f"{place.name}.{name}", memory=name) if name else place
+        parts.append(_pairs(there, lookup, output))
+    return [*parts, *_output_bias(unit, path, place)]
 
 
 @unit_parts.register
@@ -168,8 +155,9 @@ def _(unit: SwiGLU, x: Tensor, path: Tensor, place: Place) -> list[Parts]:
     return [_hidden(functional.silu(gate) * value, path @ unit.output.weight, place)]
 
 
-def _pairs(place: Place, weights: Tensor, value: Tensor, output: Tensor, *, first: int = 0) -> Parts:
-    """Parts of pairs first, first + 1, .. of each head: weights (h, n), value (h, n, w), output (outputs, h w)."""
+def _pairs(place: Place, lookup: Lookup, output: Tensor) -> Parts:
+    """Parts of the pairs that the last step sees, head by head; output is (outputs, heads w)."""
+    first, weights, value = lookup.last()
     heads, n = weights.shape
     contributions = torch.einsum("ht,htw,khw->htk", weights, value, output.unflatten(-1, (heads, -1))).flatten(0, 1)
     head, index = torch.arange(heads).repeat_interleave(n), torch.arange(first, first + n).repeat(heads)

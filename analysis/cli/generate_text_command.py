@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WIDE = 110
 """Columns of the table where there is no terminal to fit it into."""
-TITLE = "The pairs that add the most to each token: logit less the mean of the likeliest; memory = layer.head"
+TITLE = "The pairs that add the most to each token: logit less the mean of the likeliest; memory = layer(.level).head"
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def pairs_table(pairs: pd.DataFrame) -> Table:
                 shown(line["token"]),
                 f"{line['contribution']:+.2f}",
                 f"{line['share']:.0%}",
-                f"{line['layer'] + 1}.{line['head']}",
+                ".".join(str(part) for part in (line["layer"] + 1, line["memory"], line["head"]) if part != ""),
                 f"{line['weight']:.2f}",
                 f"{shown(line['key'])} -> {shown(line['value'])}",
             ]

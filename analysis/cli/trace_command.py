@@ -109,10 +109,11 @@ def trace_symbol(command: Command, run: Loaded) -> View:
 
 def without(model: Any, found: Trace, output: int, count: int, known: str) -> str:
     """Say what is predicted without the `count` pairs that add the most to `output`."""
+    from analysis.tracing import places
     from mosaics.edit import Remove, change
 
     pairs = found.frame(output, "mean").query("kind == 'pair'").nlargest(count, "contribution")
-    edits = [Remove(*place) for place in pairs[["layer", "head", "index"]].to_numpy().tolist()]
+    edits = [Remove(**place) for place in places(pairs)]
     edited = change(model, found.inputs, edits, since=found.position)
     return (
         f"without the {len(edits)} pairs that add the most: {_likeliest(edited.after, known)}"

@@ -1,12 +1,17 @@
 """Generated text and the pairs that made it, on a small mosaic; the commands around it."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from analysis.cli import run
+from analysis.cli.generate_text_command import pairs_table
 from analysis.text_tracing import RIVALS, explain, key_words, pairs_of, write
 from mosaics.catalogue import MODELS
+from mosaics.mosaic_v2 import MemoryMosaicV2Config
 from mosaics.tasks.language import quick_recipe
 from mosaics.text import PrepareConfig, prepare_text
 from mosaics.text.tokenizer import Characters
@@ -62,6 +67,26 @@ def test_pairs_are_those_of_the_trace(trained):
     expected = found.contributions[kept][:, rivals.index(token)] - found.contributions[kept].mean(1)
     assert pairs["contribution"].to_numpy() == pytest.approx(expected)
     assert pairs["index"].max() == len(read) - 2
+
+
+def test_explanations_name_the_levels_of_the_second_version(trained, tmp_path, capsys):
+    _, data, folder = trained
+    recipe = quick_recipe("mosaic", data.path, steps=2)
+    second = MemoryMosaicV2Config(vocabulary=recipe.model.vocabulary, n_heads=2, width=16, window=4, delay=3)
+    model, _ = recipe._replace(model=second).train(0, folder / "second", progress=False)
+    text = write(model, data.tokenizer, "Tom had a red", 2, temperature=0.0)
+    table = explain(model, data.tokenizer, text, top=1000)
+    assert set(table["memory"]) == {"short", "long"}
+    assert (table["where"] == [f"blocks.{line.layer}.contextual.{line.memory}" for line in table.itertuples()]).all()
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(pairs_table(table))
+    said = console.export_text()
+    assert " 1.short.0 " in said
+    assert " 1.long.0 " in said
+    words = ["generate-text", str(folder / "second"), "--prompt", "Tom had a red", "--tokens", "1", "--trace"]
+    assert run([*words, "--weights", "last", "--top", "1000", "--table", str(tmp_path / "pairs.csv")]) == 0
+    assert set(pd.read_csv(tmp_path / "pairs.csv")["memory"]) == {"short", "long"}
+    assert ".long." in capsys.readouterr().out
 
 
 def test_explanations_name_words(trained):

@@ -17,10 +17,11 @@ from analysis.plots.trace_terminal import shade, strips, trace_view
 from analysis.plots.tracing import effect_bars, kind_bars, kind_label, memory_label, text_strip, trace_figure
 from analysis.runs import ORACLE, TRIGRAM, against_ngrams, load_run
 from analysis.trace_effects import cohen, correlation, effects, ratio_of_means
-from analysis.tracing import Stored, Traceability, match, measure, steps, total_variation
+from analysis.tracing import Stored, Traceability, match, measure, places, steps, total_variation
 from mosaics.edit import Remove, change
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
+from mosaics.mosaic_v2 import MemoryMosaicV2Config
 from mosaics.tasks.moons import MoonsTaskConfig
 from mosaics.tasks.recipe import Recipe
 from mosaics.tasks.regbench import laptop_recipe
@@ -50,8 +51,20 @@ def mosaic():
 
 
 @pytest.fixture(scope="module")
+def version_2():
+    """One block of version 2 far from its start, whose persistent memory adds nothing."""
+    config = MemoryMosaicV2Config(vocabulary=6, n_layers=1, n_heads=2, width=16, window=4, delay=3)
+    model = config.build(0).double().eval()
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64), alpha=0.2)
+    model.blocks[0].second.output.weight.data.zero_()
+    return model
+
+
+@pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Folders of two short runs of a mosaic, and one of a moons model."""
+    """Folders of two short runs of a mosaic, one of version 2, and one of a moons model."""
     folder = tmp_path_factory.mktemp("runs")
     recipe = laptop_recipe()
     task = replace(recipe.task, train_size=64, validation_size=10, test_size=10)
@@ -59,6 +72,8 @@ def runs(tmp_path_factory):
     small = Recipe(replace(recipe.model, width=16, n_heads=2, persistent_size=8), task, training)
     for seed in (0, 1):
         small.train(seed, folder / f"mosaic-{seed}", progress=False)
+    second = MemoryMosaicV2Config(vocabulary=6, n_layers=1, n_heads=2, width=16, window=4, delay=3)
+    small._replace(model=second).train(0, folder / "version-2", progress=False)
     moons = MoonsTaskConfig(ThreeMoons(length=60), batch_size=2, evaluation_rows=2)
     train(MoonsModelConfig().build(0), moons.build(0), TrainConfig(steps=2), folder / "moons", progress=False)
     return folder
@@ -111,6 +126,22 @@ def test_the_expected_removal_is_that_of_the_model_where_nothing_else_follows():
     assert not np.allclose(seen.after / seen.before, seen.after[0] / seen.before[0], rtol=1e-7)
 
 
+@pytest.mark.parametrize(("memory", "head", "index"), [("short", 1, 8), ("long", 0, 4)])
+def test_the_expected_removal_knows_the_levels_of_the_second_version(version_2, memory, head, index):
+    """The same where the persistent memory is silent: a pair's weight goes to the others of its own level alone."""
+    tokens = np.array([1, 2, 5, 2, 1, 3, 5, 1, 2, 5, 3])
+    stored = Stored.of(trace(version_2, tokens))
+    assert len(set(stored.memory)) == 4
+    pair = int(stored.table.query("memory == @memory and head == @head and index == @index").index[0])
+    expected = stored.shift([pair], "remove")
+    (place,) = places(stored.table.loc[[pair]])
+    seen = change(version_2, tokens, [Remove(0, head, index, memory)], since=10)
+    np.testing.assert_array_equal(seen.after, change(version_2, tokens, [Remove(**place)], since=10).after)
+    factors = seen.after / (seen.before + expected)
+    np.testing.assert_allclose(factors, factors[0], rtol=1e-9)
+    assert not np.allclose(seen.after / seen.before, seen.after[0] / seen.before[0], rtol=1e-7)
+
+
 def test_steps_are_labelled_rows(problems):
     how = Traceability(first=25)
     drawn = list(steps(problems, how))
@@ -122,9 +153,10 @@ def test_steps_are_labelled_rows(problems):
 
 
 @pytest.mark.parametrize("intervention", ["silence", "remove"])
-def test_measurements(mosaic, problems, intervention):
-    how = Traceability(intervention=intervention, floor=0.1, ratio=2.0, share=0.5)
-    table = measure(mosaic, problems, how)
+@pytest.mark.parametrize(("name", "pairs"), [("mosaic", 4), ("version_2", 1)])
+def test_measurements(request, name, pairs, problems, intervention):
+    how = Traceability(intervention=intervention, pairs=pairs, floor=0.1, ratio=2.0, share=0.5)
+    table = measure(request.getfixturevalue(name), problems, how)
     lines = table[table["pairs"] > 0]
     assert len(table) == len(list(steps(problems, how)))
     assert len(lines) >= 2
@@ -305,6 +337,21 @@ def test_the_command_traces_a_symbol(runs, tmp_path, capsys):
     assert (tmp_path / "trace.png").stat().st_size > 10_000
     command(runs / "mosaic-0", "--row", 3, "--position", 7, "--weights", "best", "--against", "none")
     assert "prediction after 8 tokens" in capsys.readouterr().out
+
+
+def test_the_command_traces_the_second_version(runs, tmp_path, capsys):
+    files = ["--figure", tmp_path / "trace.png", "--table", tmp_path / "trace.csv"]
+    command(runs / "version-2", "--text", "abab|ab|abb", "--output", "b", "--remove", 3, "--top", 400, *files)
+    said = capsys.readouterr().out
+    assert "block 0 short, head 1" in said
+    assert "block 0 long, head 0" in said
+    model, tokens = load_run(runs / "version-2").model, [1, 2, 1, 2, 5, 1, 2, 5, 1, 2, 2]
+    found = trace(model, tokens)
+    assert pd.read_csv(tmp_path / "trace.csv")["output_2"].sum() == pytest.approx(found.predicted[2])
+    most = found.frame(2, "mean").query("kind == 'pair'").nlargest(3, "contribution")
+    edits = [Remove(line.layer, line.head, line.index_, line.memory)
+             for line in most.rename(columns={"index": "index_"}).itertuples()]  # fmt: skip
+    assert f"{change(model, tokens, edits, since=10).total_variation:.4f}" in said
 
 
 def test_the_command_traces_an_observation(runs, tmp_path, capsys):

@@ -7,7 +7,6 @@ import torch
 from mosaics.edit import Change, Insert, Remove, Replace, change, edited, entries, stored
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
-from mosaics.mosaic_v2 import MemoryMosaicV2Config
 from mosaics.trace import trace
 from toyworlds.core.validate import InputError
 
@@ -140,7 +139,8 @@ def test_the_model_is_itself_again_after_an_error(mosaic):
     with pytest.raises(ZeroDivisionError), edited(mosaic, [Remove(0, 0, 0), Remove(1, 0, 2, bank=0)]):
         raise ZeroDivisionError
     assert torch.equal(mosaic(TOKENS[None]), before)
-    assert "retrieve" not in vars(mosaic.blocks[0].contextual)
+    assert "lookup" not in vars(mosaic.blocks[0].contextual)
+    assert "retrieve" not in vars(mosaic.blocks[1].second)
 
 
 def test_probabilities_and_distance_by_hand():
@@ -168,17 +168,25 @@ def test_edits_that_do_not_fit(mosaic, edit, message):
 
 def test_models_that_cannot_be_edited(mosaic):
     with (
-        pytest.raises(InputError, match="a MemoryMosaic or a MoonsModel"),
+        pytest.raises(InputError, match="a MemoryMosaic, a MemoryMosaicV2 or a MoonsModel; got 'Linear'"),
         edited(torch.nn.Linear(1, 1), [Remove(0, 0, 0)]),
     ):
         pass
-    with pytest.raises(InputError, match="layer 0 and no bank"):
-        change(MoonsModelConfig().build(0), torch.zeros(4, 6), [Remove(1, 0, 0)])
+    moons, x = MoonsModelConfig().build(0), torch.zeros(4, 6)
+    with pytest.raises(InputError, match=r"edits\[0\].layer: expected a whole number from 0 to 0; got 1"):
+        change(moons, x, [Remove(1, 0, 0)])
+    with pytest.raises(InputError, match="without persistent memories"):
+        change(moons, x, [Remove(0, 0, 0, bank=0)])
+    with (
+        pytest.raises(InputError, match="a lone model; got 'a population'"),
+        edited(MoonsModelConfig().build((0, 1)), [Remove(0, 0, 0)]),
+    ):
+        pass
+    with edited(moons, [Remove(0, 0, 0)]), pytest.raises(InputError, match="seen: expected none"):
+        moons(x[None], seen=torch.ones(1, 4, dtype=torch.bool))
     config = MemoryMosaicConfig(vocabulary=7, n_heads=2, width=8, second="none")
     with pytest.raises(InputError, match="without persistent memories"):
         entries(config.build(0), 0)
-    with pytest.raises(InputError, match="a MemoryMosaic or a MoonsModel"):
-        change(MemoryMosaicV2Config(vocabulary=7, n_heads=2, width=8).build(0), TOKENS, [Remove(0, 0, 0)])
     twice = edited(mosaic, [Remove(0, 0, 1)])
     with edited(mosaic, [Remove(0, 0, 0)]), pytest.raises(InputError, match="being edited already"), twice:
         pass

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mosaics.attending import head_weights
 from mosaics.edit import Remove, edited
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
@@ -19,6 +20,16 @@ from toyworlds.core.validate import InputError
 
 BASE = MemoryMosaicConfig(vocabulary=7, n_layers=2, n_heads=2, width=8, persistent_size=5)
 TOKENS = torch.tensor([1, 4, 2, 2, 6, 0, 3, 1, 5, 2, 4, 1])
+BASE_V2 = MemoryMosaicV2Config(vocabulary=7, n_layers=2, n_heads=2, width=8, window=4, delay=3)
+OPTIONS_V2 = [
+    {},
+    {"delay": 9},
+    {"levels": "one"},
+    {"gated_key": False, "tied_embedding": False},
+    {"adaptive_bandwidth": False},
+    {"levels": "one", "gated_key": False, "adaptive_bandwidth": False},
+    {"vocabulary": 0, "channels": 3},
+]
 OPTIONS = [
     {},
     {"pre_norm": False, "bias": True},
@@ -126,11 +137,34 @@ def test_later_inputs_change_nothing():
     np.testing.assert_array_equal(trace(model, TOKENS, 5).contributions, trace(model, other, 5).contributions)
 
 
+@pytest.mark.parametrize("options", OPTIONS_V2, ids=str)
+@pytest.mark.parametrize("position", [0, 1, 3, 5, -1])
+def test_parts_of_the_second_version_sum_to_the_outputs(options, position):
+    config = replace(BASE_V2, **options)
+    model, inputs = build(config), inputs_of(config, 12)
+    found = trace(model, inputs, position)
+    expected = model(inputs[None])[0, position].detach().numpy()
+    np.testing.assert_allclose(found.predicted, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.contributions.sum(0), expected, rtol=0, atol=1e-12)
+    assert set(found.parts["kind"]) <= {"embedding", "pair", "hidden", "bias"}
+
+
+@pytest.mark.parametrize("options", OPTIONS_V2, ids=str)
+def test_weights_of_the_second_version_are_those_of_its_heads(options):
+    config = replace(BASE_V2, **options)
+    model, inputs = build(config), inputs_of(config, 12)
+    pairs = trace(model, inputs).parts.query("kind == 'pair'")
+    tables = {table.module: table.weights[0, :, -1].numpy() for table in head_weights(model, inputs[None])}
+    assert set(pairs["where"]) == set(tables)
+    for where, table in tables.items():
+        part = pairs[pairs["where"] == where]
+        np.testing.assert_allclose(part["weight"], table[part["head"], part["index"]], rtol=1e-10)
+        np.testing.assert_allclose(part.groupby("head")["weight"].sum(), 1.0, rtol=1e-12)
+        assert set(part["memory"]) == {where.partition("contextual")[2].removeprefix(".")}
+
+
 def test_second_version():
-    config = MemoryMosaicV2Config(vocabulary=7, n_layers=2, n_heads=2, width=8, window=4, delay=3)
-    model = build(config)
-    for position in (0, 1, 3, 5, -1):
-        assert trace(model, TOKENS, position).error < 1e-12
+    model = build(BASE_V2)
     found = trace(model, TOKENS)
     pairs = found.parts[found.parts["kind"] == "pair"].groupby("where")["index"].agg(["min", "max"])
     assert pairs.loc["blocks.1.contextual.short"].tolist() == [7, 10]
@@ -199,7 +233,9 @@ def test_what_does_not_fit_is_refused():
         found.contribution(3)
     with pytest.raises(InputError, match="against: expected one of mean; got 'meen'"):
         found.contribution(2, "meen")
-    with edited(model, [Remove(1, 0, index) for index in range(11)]), pytest.raises(InputError, match="is it edited"):
+    with edited(model, [Remove(1, 0, 3)]), pytest.raises(InputError, match="one that is not being edited already"):
+        trace(model, TOKENS)
+    with edited(model, [Remove(1, 0, 3, bank=0)]), pytest.raises(InputError, match="is it edited"):
         trace(model, TOKENS)
 
 
