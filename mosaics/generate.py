@@ -48,7 +48,7 @@ def generate(
     real("temperature", temperature, 0.0)
     if top_k is not None:
         integer("top_k", top_k, 1)
-    real("top_p", top_p, 0.0, 1.0, above=0.0)
+    real("top_p", top_p, high=1.0, above=0.0)
     if make_store is not None and not isinstance(model, Stack):
         reject("make_store", "none for a model that holds no pairs", type(model).__name__)
     device = next(model.parameters()).device

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from analysis.cli.list_command import lines
 from toyworlds.core.validate import DataError, choice, reject
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -29,15 +30,18 @@ def choose(arguments: list[str]) -> Any:
     known = benchmarks()
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: mosaicbench bench NAME [options]\n\nMeasure speed on this machine; ratios within one run.\n")
-        print("\n".join(f"  {name:<20} {text}" for name, text in known.items()))
+        print(lines(known.items()))
         return
     if not known:
         raise DataError("bench: the benchmarks come with a checkout of mosaicbench, not with the installed package")
     name = choice("benchmark", arguments[0].replace("-", "_"), known)
     sys.path.insert(0, str(FOLDER.parent))
-    main = importlib.import_module(f"benchmarks.{name}").main
+    module = importlib.import_module(f"benchmarks.{name}")
+    main = module.main
     if inspect.signature(main).parameters:
         main(arguments[1:])
+    elif arguments[1:] in (["-h"], ["--help"]):
+        print(f"usage: mosaicbench bench {name}\n\n{inspect.cleandoc(module.__doc__ or '')}")
     elif arguments[1:]:
         reject("arguments", f"none after {name}", arguments[1:])
     else:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from analysis.cli.list_command import entries, registry_of
+from analysis.cli.list_command import entries, lines, registry_of
 from analysis.cli.parse import parse
 from toyworlds.core.progress import Progress
 from toyworlds.core.storage import write_dataset
@@ -49,7 +49,7 @@ def choose(arguments: list[str]) -> Any:
     worlds = registry_of("worlds")
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: mosaicbench generate WORLD --out DIR [options]\n\nWrite a benchmark dataset into a folder.\n")
-        print("\n".join(f"  {name:<14} {text}" for name, text in entries("worlds")))
+        print(lines(entries("worlds")))
         print("\n`mosaicbench generate WORLD --help` explains the options of a world.")
         return None
     name = choice("world", arguments[0], worlds)

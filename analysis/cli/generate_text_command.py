@@ -10,7 +10,7 @@ import tyro
 
 from analysis.cli.need import need
 from analysis.runs import load_run
-from toyworlds.core.validate import DataError, reject
+from toyworlds.core.validate import DataError, integer, reject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +55,8 @@ class Command:
 
     def run(self) -> None:
         """Print the text and what was asked for."""
+        integer("tokens", self.tokens, 1)
+        integer("top", self.top, 1)
         if self.table is not None and not self.trace:
             reject("table", "--trace to be set with it", str(self.table))
         if self.table is not None and not self.table.parent.is_dir():
@@ -121,5 +123,5 @@ def pairs_table(pairs: pd.DataFrame) -> Table:
 
 
 def shown(text: str) -> str:
-    """Write blanks at the ends and line ends visibly."""
-    return text.strip(" ").replace("\n", "\\n") or "' '"
+    """Write blanks at the ends, line ends and control characters visibly."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text.strip(" ")) or "' '"

@@ -13,7 +13,10 @@ from analysis.cli.list_command import registry_of
 from analysis.cli.text_folder import describe_text, holds_text
 from toyworlds.core.ragged import Ragged
 from toyworlds.core.storage import Dataset, open_dataset
-from toyworlds.core.validate import integer, reject
+from toyworlds.core.validate import DataError, integer, reject
+
+MOST = 100
+"""Characters of a text or of an array's numbers that are shown."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Command:
         if self.audit:
             from regbench.audit import audit
 
+            for folder in filter(holds_text, self.folders):
+                raise DataError(f"{folder}: expected a dataset of languages (generate regbench); got token streams")
             print(audit([open_dataset(folder) for folder in self.folders]))
             return
         for folder in self.folders:
@@ -47,7 +52,7 @@ def describe(data: Dataset, rows: int) -> str:
     manifest = data.manifest
     lines = [f"{data.folder}: {manifest['world']}, version {manifest['generator_version']}, seed {data.seed}", ""]
     lines += [
-        f"  {name:<12} {split['rows']:>10,} rows   {sum(file['bytes'] for file in split['files']) / 1e6:10.1f} MB"
+        f"  {name:<12} {split['rows']:>10,} rows   {sum(file['bytes'] for file in split['files']) / 1e6:10.2f} MB"
         f"   SHA-256 {split['sha256'][:16]}..."
         for name, split in manifest["splits"].items()
     ]
@@ -76,6 +81,11 @@ def _count(sample: dict[str, Any], name: str) -> int:
 
 
 def _short(column: np.ndarray | Ragged, row: int) -> str:
+    """One row's value in at most `MOST` characters or so: the ends of an array, the beginning of a text."""
     value = np.asarray(column[row])
-    text = np.array2string(value, threshold=12, edgeitems=3, precision=3, max_line_width=10_000)
-    return " ".join(text.split())
+    if value.dtype.kind in "OU":
+        text = str(value)
+        return repr(text if len(text) <= MOST else text[:MOST] + "...")
+    ends = 3 if value.ndim < 2 else 1
+    text = np.array2string(value, threshold=12, edgeitems=ends, precision=3, max_line_width=10_000)
+    return " ".join(text.split()).replace("[ ", "[").replace(" ]", "]")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -35,25 +39,39 @@ class Command:
 
 def shown(kind: str) -> str:
     """Lines of a kind under its name; a DataError where a package is missing that the kind needs."""
-    return f"{kind}\n" + "".join(f"  {name:<22} {text}\n" for name, text in entries(kind))
+    return f"{kind}\n{lines(entries(kind))}\n"
+
+
+def lines(named: Iterable[tuple[str, str]]) -> str:
+    """Names in a column and texts beside them: wrapped on a terminal, one line each where the output is piped."""
+    named = list(named)
+    column = max(len(name) for name, _ in named)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    return "\n".join(
+        textwrap.fill(
+            text, max(width - 1, column + 30), initial_indent=f"  {name:<{column}}  ",
+            subsequent_indent=" " * (column + 4), break_on_hyphens=False,
+        )
+        for name, text in named
+    )  # fmt: skip
 
 
 def entries(kind: str) -> list[tuple[str, str]]:
-    """(name, first line of its docstring) of every entry of a kind."""
+    """(name, first line of its docstring) of every entry of a kind; what needs another package comes last.
+
+    The docstring of a score opens with its equation, which is left out here.
+    """
     if kind == "benchmarks":
         from analysis.cli.bench_command import benchmarks
 
         return sorted((name, text) for name, text in benchmarks().items())
     registry = registry_of(kind)
+    if kind == "scores":
+        return [(name, registry.summary(name).rpartition(": ")[2]) for name in registry]
     needs = {name: getattr(registry[name], "needs", "") for name in registry}
-    return [
-        (
-            name,
-            registry.summary(name)
-            + (f" (needs {needs[name]})" if isinstance(needs[name], str) and needs[name] else ""),
-        )
-        for name in registry
-    ]
+    needs = {name: f" (needs {need})" if isinstance(need, str) and need else "" for name, need in needs.items()}
+    ordered = sorted(registry, key=lambda name: bool(needs[name]))
+    return [(name, registry.summary(name) + needs[name]) for name in ordered]
 
 
 def registry_of(kind: str) -> Registry:

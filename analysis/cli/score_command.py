@@ -31,6 +31,8 @@ class Command:
             reject("runs", "at least one folder of a run", ())
         if self.out is not None and self.out.exists():
             reject("out", "a file that does not exist yet", str(self.out))
+        if self.out is not None and not self.out.parent.is_dir():
+            reject("out", "a file in a folder that exists", str(self.out))
         need("torch", "train", "score a run")
         scores = {str(run): score_run(run) for run in self.runs}
         names = list(dict.fromkeys(name for row in scores.values() for name in row))

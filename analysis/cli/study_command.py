@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from analysis.cli.list_command import entries, registry_of
+from analysis.cli.list_command import entries, lines, registry_of
 from analysis.cli.need import need
 from analysis.cli.parse import parse
 from analysis.engines import ENGINES, Shard, UnfinishedError, using
@@ -44,7 +44,7 @@ def choose(arguments: list[str]) -> Any:
     studies = registry_of("studies")
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE)
-        print("\n".join(f"  {name:<18} {text}" for name, text in entries("studies")))
+        print(lines(entries("studies")))
         print("\n`mosaicbench study NAME --help` explains the options of a study.")
         return
     own = arguments[0].endswith(".py")

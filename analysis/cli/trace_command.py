@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mosaics.trace import Against, Trace
 
 
+FIGURES = (".png", ".pdf", ".svg")
+"""Kinds of files that a figure is drawn to."""
+
+
 @dataclass(frozen=True)
 class Command:
     """Trace one prediction of a trained mosaic (RegBench) or of moons memories to what made it."""
@@ -44,7 +48,7 @@ class Command:
     remove: int = 0
     """RegBench: show the prediction without the so many pairs that add the most, removed just before it."""
     figure: Path | None = None
-    """PNG or PDF file to draw the trace to."""
+    """PNG, PDF or SVG file to draw the trace to."""
     table: Path | None = None
     """CSV file to write all parts and what they add to each output to."""
 
@@ -57,6 +61,8 @@ class Command:
             file = getattr(self, name)
             if file is not None and not file.parent.is_dir():
                 reject(name, "a file in a folder that exists", str(file))
+        if self.figure is not None and self.figure.suffix.lower() not in FIGURES:
+            reject("figure", f"a file whose name ends in one of {', '.join(FIGURES)}", str(self.figure))
         need("torch", "train", "trace a run")
         from rich.console import Console
 
@@ -94,6 +100,7 @@ def trace_symbol(command: Command, run: Loaded) -> View:
         tokens = encode(command.text, len(known))
     else:
         seed = run.task["options"]["data_seed"]
+        integer("row", command.row, 0, run.task["options"]["test_size"] - 1)
         problems = load(run.world, "test", command.row, command.row + 1, seed=seed)
         tokens = problems.tokens[0, : problems.lengths[0]]
     found = trace(run.model, tokens.astype(np.int64), command.position)
@@ -128,6 +135,9 @@ def trace_moons(command: Command, run: Loaded) -> View:
     from analysis.scores.alignment import alignment
     from mosaics.trace import trace
 
+    for name, value in (("text", command.text), ("output", command.output), ("remove", command.remove)):
+        if value:
+            reject(name, "none for a run on moons; it is an option of runs on RegBench", value)
     model, world, seed = run.model, run.world, run.task["seed"]
     rows = world.generate(seed, "validation", command.row, 1)
     sequence = rows["observation"][0].astype(np.float64)

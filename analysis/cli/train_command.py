@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from analysis.cli.list_command import lines
 from analysis.cli.need import need
 from analysis.cli.parse import parse
 from toyworlds.core.validate import InputError, choice, integer
@@ -148,7 +149,7 @@ def choose(arguments: list[str]) -> Any:
     """Pick the task by the first word, then parse its options."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: mosaicbench train TASK --out DIR [options]\n\nTrain one model and keep the run in a folder.\n")
-        print("\n".join(f"  {name:<10} {(task.__doc__ or '').strip()}" for name, task in TASKS.items()))
+        print(lines((name, (task.__doc__ or "").strip()) for name, task in TASKS.items()))
         print("\n`mosaicbench train TASK --help` explains the options of a task.")
         return None
     name = choice("task", arguments[0], TASKS)

@@ -69,7 +69,7 @@ class FlaConfig(LibraryConfig):
 @MODELS.register("linear_attention", "tokens", "vectors")
 @dataclass(frozen=True)
 class LinearAttentionConfig(FlaConfig):
-    """Linear attention (flash-linear-attention, GPU)."""
+    """Linear attention."""
 
     model: ClassVar[str] = "LinearAttention"
 
@@ -77,7 +77,7 @@ class LinearAttentionConfig(FlaConfig):
 @MODELS.register("retnet", "tokens", "vectors")
 @dataclass(frozen=True)
 class RetNetConfig(FlaConfig):
-    """RetNet (flash-linear-attention, GPU)."""
+    """RetNet."""
 
     model: ClassVar[str] = "RetNet"
     value_expansion: ClassVar[int] = 2
@@ -86,7 +86,7 @@ class RetNetConfig(FlaConfig):
 @MODELS.register("gla", "tokens", "vectors")
 @dataclass(frozen=True)
 class GLAConfig(FlaConfig):
-    """Gated linear attention (flash-linear-attention, GPU)."""
+    """Gated linear attention."""
 
     model: ClassVar[str] = "GLA"
 
@@ -94,7 +94,7 @@ class GLAConfig(FlaConfig):
 @MODELS.register("deltanet", "tokens", "vectors")
 @dataclass(frozen=True)
 class DeltaNetConfig(FlaConfig):
-    """DeltaNet (flash-linear-attention, GPU)."""
+    """DeltaNet."""
 
     model: ClassVar[str] = "DeltaNet"
 
@@ -102,7 +102,7 @@ class DeltaNetConfig(FlaConfig):
 @MODELS.register("gated_deltanet", "tokens", "vectors")
 @dataclass(frozen=True)
 class GatedDeltaNetConfig(FlaConfig):
-    """Gated DeltaNet (flash-linear-attention, GPU)."""
+    """Gated DeltaNet."""
 
     model: ClassVar[str] = "GatedDeltaNet"
     value_expansion: ClassVar[int] = 2
@@ -112,6 +112,6 @@ class GatedDeltaNetConfig(FlaConfig):
 @MODELS.register("hgrn2", "tokens", "vectors")
 @dataclass(frozen=True)
 class HGRN2Config(FlaConfig):
-    """HGRN2, a gated linear recurrence (flash-linear-attention, GPU)."""
+    """HGRN2, a gated linear recurrence."""
 
     model: ClassVar[str] = "HGRN2"

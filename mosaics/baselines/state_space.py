@@ -23,7 +23,7 @@ from toyworlds.core.validate import integer, reject
 @MODELS.register("mamba2", "tokens", "vectors")
 @dataclass(frozen=True)
 class Mamba2Config(LibraryConfig):
-    """Mamba-2, a state-space model (transformers; runs on a CPU)."""
+    """Mamba-2, a state-space model."""
 
     size_field: ClassVar[str] = "width"
     state_name: ClassVar[str] = "cache_params"
@@ -68,7 +68,7 @@ class Mamba2Config(LibraryConfig):
 @MODELS.register("rwkv", "tokens", "vectors")
 @dataclass(frozen=True)
 class RWKVConfig(LibraryConfig):
-    """RWKV version 4 (transformers; runs on a CPU)."""
+    """RWKV version 4."""
 
     state_name: ClassVar[str] = "state"
 

@@ -201,6 +201,23 @@ def test_the_nearest_word_is_named(place, capsys):
         assert near in said(line, place, capsys)[2]
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (MOONS + "--train x", "--train: expected a whole number; got 'x'"),
+        (MOONS + "--noise x", "--noise: expected a number; got 'x'"),
+        (MOONS + "--mixing general_", "--mixing: expected one of none, orthogonal, general; got 'general_'"),
+        ("study three-moons --engine rya", "mosaicbench: engine: expected one of local, ray; got 'rya' (did you mean"),
+        ("score OUT/full --out OUT/nowhere/a.json", "out: expected a file in a folder that exists; got '"),
+        ("generate-text OUT/full --prompt a --tokens 0", "tokens: expected a whole number of at least 1; got 0"),
+    ],
+)
+def test_what_was_expected_and_what_came(line, expected, place, capsys):
+    status, _, err = said(line, place, capsys)
+    assert status == 2
+    assert expected in err
+
+
 def test_help_and_version(capsys):
     assert run(["--help"]) == 0
     text = capsys.readouterr().out
@@ -212,13 +229,20 @@ def test_help_and_version(capsys):
         assert "usage: mosaicbench" in capsys.readouterr().out
 
 
+def test_a_benchmark_without_options_has_help_too(capsys):
+    assert run(["bench", "regbench_law", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: mosaicbench bench regbench_law\n\nThe law of our languages")
+
+
 def test_the_readme_s_first_commands(tmp_path, capsys):
     folder = tmp_path / "my_moons"
     assert run(f"generate three_moons --train 5 --validation 2 --mixing orthogonal --out {folder}".split()) == 0
     assert run(["verify", str(folder)]) == 0
     assert "whole (train 5 rows, validation 2 rows)" in capsys.readouterr().out
     assert run(["inspect", str(folder)]) == 0
-    assert "'mixing': 'orthogonal'" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "'mixing': 'orthogonal'" in shown
+    assert max(map(len, shown.splitlines()[1:])) < 100
     assert open_dataset(folder).world.mixing == "orthogonal"
 
 
@@ -237,6 +261,8 @@ def test_token_streams_are_verified_and_described(tmp_path, capsys):
     assert "whole (train" in capsys.readouterr().out
     assert run(["inspect", str(folder)]) == 0
     assert "40 documents" in capsys.readouterr().out
+    assert run(["inspect", str(folder), "--audit"]) == 1
+    assert "expected a dataset of languages (generate regbench); got token streams" in capsys.readouterr().err
     stream = bytearray((folder / "train.bin").read_bytes())
     stream[100] ^= 1
     (folder / "train.bin").write_bytes(stream)

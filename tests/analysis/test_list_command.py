@@ -31,4 +31,18 @@ def test_models_alone_are_refused_without_torch(capsys):
 
 def test_models_are_listed_with_torch(capsys):
     assert run(["list", "models"]) == 0
-    assert "  mosaic_v2 " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "  mosaic_v2 " in said
+    assert said.index("  mosaic ") < said.index("(needs transformers)")
+
+
+def test_a_terminal_gets_lines_that_fit(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run(["list"]) == 0
+    piped = capsys.readouterr().out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert run(["list"]) == 0
+    fitted = capsys.readouterr().out
+    assert max(map(len, piped.splitlines())) > 100
+    assert max(map(len, fitted.splitlines())) < 60
+    assert fitted.split() == piped.split()

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from analysis.cli import run
-from analysis.cli.generate_text_command import pairs_table
+from analysis.cli.generate_text_command import pairs_table, shown
 from analysis.text_tracing import RIVALS, explain, key_words, pairs_of, write
 from mosaics.catalogue import MODELS
 from mosaics.mosaic_v2 import MemoryMosaicV2Config
@@ -151,3 +151,7 @@ def test_text_is_prepared_and_learned_from_the_command_line(tmp_path, capsys):
 def test_another_run_is_refused(tmp_path, capsys):
     assert run(["generate-text", str(tmp_path), "--prompt", "x"]) == 1
     assert "config.json" in capsys.readouterr().err
+
+
+def test_what_cannot_be_seen_is_written_out():
+    assert [shown(text) for text in (" a b ", " ", "\n", "\x00\x1b", "é")] == ["a b", "' '", "\\n", "\\x00\\x1b", "é"]

@@ -371,6 +371,12 @@ def test_the_command_refuses_what_it_cannot_trace(runs, tmp_path):
         command(runs / "mosaic-0", "--text", "xyz")
     with pytest.raises(InputError, match="figure: expected a file in a folder that exists"):
         command(runs / "mosaic-0", "--figure", tmp_path / "nowhere" / "a.png")
+    with pytest.raises(InputError, match=r"figure: expected a file whose name ends in one of \.png, \.pdf, \.svg"):
+        command(runs / "mosaic-0", "--figure", tmp_path / "a.doc")
+    with pytest.raises(InputError, match="row: expected a whole number from 0 to"):
+        command(runs / "mosaic-0", "--row", 10**9)
+    with pytest.raises(InputError, match="remove: expected none for a run on moons"):
+        command(runs / "moons", "--remove", 2)
     with pytest.raises(InputError, match="position: expected a whole number from -5 to 4; got 9"):
         command(runs / "mosaic-0", "--text", "ababa", "--position", 9)
     recipe = laptop_recipe("transformer")
