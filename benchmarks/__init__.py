@@ -1,4 +1,8 @@
-"""Measurements of speed, one file a question; `mosaicbench bench` lists and runs them."""
+"""Measurements of speed, one file a question; `mosaicbench bench` lists and runs them.
+
+Each has a `main(arguments=None)` that takes command line words, prints what it finds, and writes where `--out` says.
+This file imports no further libraries, which the GPU suite does without.
+"""
 
 from __future__ import annotations
 

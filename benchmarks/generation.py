@@ -33,12 +33,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import tyro
 from rich.console import Console
 from rich.table import Table
 
 from analysis.provenance import commit
-from toyworlds.core import folders, parquet
+from benchmarks.command import configured, write
+from toyworlds.core import parquet
 from toyworlds.core.content import ROWS_PER_BLOCK, block_digest
 from toyworlds.three_moons import ThreeMoons
 
@@ -173,7 +173,7 @@ def show(result: dict[str, Any]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark from command line words."""
-    config = tyro.cli(GenerationBenchmark, args=arguments, description=__doc__)
+    config = configured(GenerationBenchmark, arguments, __doc__)
     machine = {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "commit": commit(),
@@ -184,9 +184,7 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=config.folder) as place:
         result = measure(config, Path(place))
     show(result)
-    if config.out is not None:
-        config.out.parent.mkdir(parents=True, exist_ok=True)
-        folders.write_json(config.out, machine | result)
+    write(machine | result, config.out)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import provenance
+from benchmarks.command import configured, write
 from benchmarks.retrieval_compiled import SHORT, inspected
-from toyworlds.core import folders
 
 INPUTS = ("x", "out", "gradient", "dx")
 """Arguments of the dtype of x; `starts` is int8, other tensors are float32."""
@@ -101,14 +100,13 @@ def type_of(argument: str, dtype: torch.dtype) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark from command line words."""
-    config = tyro.cli(CompiledBenchmark, args=arguments, description=__doc__)
+    config = configured(CompiledBenchmark, arguments, __doc__)
     found = list(rows(config.widths))
     table = Table(*found[0])
     for row in found:
         table.add_row(*map(str, row.values()))
     Console().print(table)
-    if config.out is not None:
-        folders.write_json(config.out, {"machine": provenance(), "target": "cuda 9.0", "rows": found})
+    write({"machine": provenance(), "target": "cuda 9.0", "rows": found}, config.out)
 
 
 if __name__ == "__main__":

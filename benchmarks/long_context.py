@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import provenance
-from toyworlds.core import folders
+from benchmarks.command import configured, write
+from toyworlds.core.validate import choice, integer
 
 READ = """
 import json, resource, sys, time
@@ -60,6 +60,14 @@ class LongContextBenchmark:
     lengths: tuple[int, ...] = (4096, 8192, 16384, 32768, 65536)
     """Tokens in a context."""
 
+    def __post_init__(self) -> None:
+        from mosaics.catalogue import MODELS
+
+        for name in self.models:
+            choice("models", name, MODELS.names("tokens"))
+        for length in self.lengths:
+            integer("lengths", length, 1)
+
 
 def read(name: str, length: int) -> dict[str, Any]:
     """Read one context in a process of its own."""
@@ -85,13 +93,11 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark from command line words."""
-    config = tyro.cli(LongContextBenchmark, args=arguments, description=__doc__)
+    config = configured(LongContextBenchmark, arguments, __doc__)
     machine = provenance()
     rows = [read(name, length) for name in config.models for length in config.lengths]
     show(rows)
-    if config.out is not None:
-        config.out.parent.mkdir(parents=True, exist_ok=True)
-        folders.write_json(config.out, {"machine": machine, "rows": rows})
+    write({"machine": machine, "rows": rows}, config.out)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@ the keys and values of that moment, and our retrieval on the same tensors. So th
 same machine. A step is everything: batch, forward, backward, AdamW, record. Trained keys are longer than those at
 the start, so that most weights are close to 0, where arithmetic can be slower.
 
-    python benchmarks/moons_step.py                         a table
-    python benchmarks/moons_step.py --out results/moons_step.json
+    python -m benchmarks.moons_step                         a table
+    python -m benchmarks.moons_step --out results/speed/moons_step.json
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,17 +20,18 @@ from statistics import median
 from typing import Any
 
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from torch.nn import functional
 
 from benchmarks import provenance
+from benchmarks.command import configured, write
 from mosaics.memory import choose, retrieve
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.tasks.moons import MoonsTaskConfig, published_recipe
 from mosaics.training import train
+from toyworlds.core.validate import integer
 
 
 @dataclass(frozen=True)
@@ -110,30 +110,30 @@ def measure(case: Case, steps: int) -> dict[str, Any]:
     return {"case": case.name, "implementation": way, **row, **fastest, "ratio": row["step"] / row["attention"]}
 
 
-def run(steps: int = 15, out: Path | None = None) -> None:
-    """Time training steps of the moons model against attention alone.
+@dataclass(frozen=True)
+class MoonsStepBenchmark:
+    """Time training steps of the moons model against attention alone."""
 
-    Parameters
-    ----------
-    steps : int
-        Steps to time, in each case.
-    out : Path | None
-        JSON file to write.
-    """
+    steps: int = 15
+    """Steps to time, in each case."""
+    out: Path | None = None
+    """JSON file to write."""
+
+    def __post_init__(self) -> None:
+        integer("steps", self.steps, 1)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the benchmark from command line words."""
+    config = configured(MoonsStepBenchmark, arguments, __doc__)
     machine = provenance()
-    rows = [measure(case, steps) for case in CASES]
+    rows = [measure(case, config.steps) for case in CASES]
     table = Table("ms", "attention alone", "retrieval alone", "step", "step / attention")
     for row in rows:
         times = (f"{1e3 * row[name]:.1f}" for name in ("attention", "retrieval", "step"))
         table.add_row(row["case"], *times, f"{row['ratio']:.3f}")
     Console().print(table)
-    if out is not None:
-        out.write_text(json.dumps({"machine": machine, "steps": steps, "rows": rows}, indent=2) + "\n")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the benchmark from command line words."""
-    tyro.cli(run, args=arguments)
+    write({"machine": machine, "steps": config.steps, "rows": rows}, config.out)
 
 
 if __name__ == "__main__":

@@ -24,17 +24,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks import provenance, slow_mosaic
+from benchmarks.command import configured, write
 from mosaics.baselines.transformer import TransformerConfig
 from mosaics.mosaic import MemoryMosaicConfig
 from mosaics.sizes import match_parameters
-from toyworlds.core import folders
 
 
 @dataclass(frozen=True)
@@ -160,14 +159,12 @@ def show(found: dict[str, Any]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark from command line words."""
-    config = tyro.cli(StepBenchmark, args=arguments, description=__doc__)
+    config = configured(StepBenchmark, arguments, __doc__)
     machine = provenance()
     found = measure(config)
     show(found)
-    if config.out is not None:
-        config.out.parent.mkdir(parents=True, exist_ok=True)
-        shape = {"batch": config.batch, "length": config.length, "vocabulary": config.vocabulary}
-        folders.write_json(config.out, {"machine": machine, "shape": shape, "dtype": "float32", **found})
+    shape = {"batch": config.batch, "length": config.length, "vocabulary": config.vocabulary}
+    write({"machine": machine, "shape": shape, "dtype": "float32", **found}, config.out)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 
 from benchmarks import provenance
+from benchmarks.command import configured, write
 from mosaics.tasks.batching import padding, shuffled
 from mosaics.tasks.language import language_task
 from mosaics.tasks.regbench import RegBenchTaskConfig
-from toyworlds.core import folders
 
 CONTEXT = 512
 
@@ -48,8 +47,7 @@ class PaddingBenchmark:
         }
         for row in (*found["regbench"], *found["texts"]):
             print(row)
-        if self.out is not None:
-            folders.write_json(self.out, found)
+        write(found, self.out)
         return found
 
     def regbench(self, size: int) -> list[dict[str, Any]]:
@@ -84,7 +82,7 @@ class PaddingBenchmark:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark."""
-    tyro.cli(PaddingBenchmark, args=arguments).run()
+    configured(PaddingBenchmark, arguments, __doc__).run()
 
 
 if __name__ == "__main__":

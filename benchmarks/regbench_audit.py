@@ -1,6 +1,6 @@
 """Leaks between training and test languages: none in our splits, some under the public law.
 
-    python benchmarks/regbench_audit.py                   prints and writes results/regbench/audit.json
+    python -m benchmarks.regbench_audit --out results/regbench/audit.json
 
 40,000 + 500 + 500 problems under five seeds are audited within and across seeds. Then 1,000 test languages are
 drawn independently, as the public generator does, and those found in independent training sets are counted.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from benchmarks.regbench_record import record
+from benchmarks.command import Written, configured, record
 from regbench.audit import audit_rows, canonical_hashes
 from regbench.suites import RegBench
 
@@ -27,8 +27,9 @@ def languages(world: RegBench, seed: int, split: str, rows: int) -> list[str]:
     return found
 
 
-def main() -> None:
-    """Measure and record."""
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print and write."""
+    out = configured(Written, arguments, __doc__).out
     world = RegBench(strings=(1, 1), lengths=(1, 1))
     sizes = {"train": 40_000, "validation": 500, "test": 500}
     hashes = {
@@ -46,7 +47,6 @@ def main() -> None:
             leaks[str(size)].append(sum(language in known for language in test))
         repeats.append(SIZES[-1] - len(set(train)))
     record(
-        "audit",
         {
             "question": "languages shared between splits, from recomputed canonical forms",
             "seeds": list(SEEDS),
@@ -65,6 +65,7 @@ def main() -> None:
                 "repeats within 40,000 training languages, by seed": repeats,
             },
         },
+        out,
     )
 
 

@@ -1,6 +1,6 @@
 """Speed of making RegBench problems on one core, with and without writing Parquet, and the share of each stage.
 
-    python benchmarks/regbench_generation.py              prints and writes results/regbench/generation.json
+    python -m benchmarks.regbench_generation --out results/regbench/generation.json
 
 The public generator makes 316 problems (104 thousand tokens) a second on one core of the same machine class.
 Every number is the best of several passes, by the wall clock and by the processor time of the process: other work
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from benchmarks.regbench_record import record
+from benchmarks.command import Written, configured, record
 from regbench import draw, sample
 from regbench.distinct import Languages, survivors
 from regbench.minimize import canonical, table_digests
@@ -104,8 +104,9 @@ def rates(seconds: tuple[float, float], tokens: int) -> dict[str, dict[str, floa
     }
 
 
-def main() -> None:
-    """Measure and record."""
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print and write."""
+    out = configured(Written, arguments, __doc__).out
     pyarrow.set_cpu_count(1)
     pyarrow.set_io_thread_count(1)
     world = RegBench()
@@ -117,7 +118,6 @@ def main() -> None:
     cost = stages(world)
     test = best_of(PASSES, lambda seed: test_rows(world, seed))
     record(
-        "generation",
         {
             "question": f"{ROWS} training rows of the public law, one core, best of {PASSES} passes",
             "seeds": list(range(PASSES)),
@@ -130,6 +130,7 @@ def main() -> None:
             "processor microseconds per row by stage, alone": {name: round(value, 2) for name, value in cost.items()},
             "share of each stage": {name: round(value / sum(cost.values()), 3) for name, value in cost.items()},
         },
+        out,
     )
 
 

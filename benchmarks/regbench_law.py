@@ -1,6 +1,6 @@
 """The law of our languages against that of the public generator, and what distinctness and the split change of it.
 
-    python benchmarks/regbench_law.py                     prints and writes results/regbench/law.json
+    python -m benchmarks.regbench_law --out results/regbench/law.json
 
 Raw draws are compared with the histograms of 50,000 languages of the public code (tests/data) by two-sample
 chi-square tests (cells with fewer than 10 counts pooled) and two-sample Kolmogorov-Smirnov tests (conservative
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmarks.regbench_record import record
+from benchmarks.command import Written, configured, record
 from regbench.distinct import survivors
 from regbench.edges import EdgeTable
 from regbench.suites import RegBench
@@ -96,14 +96,14 @@ def small_languages(found: dict[str, np.ndarray]) -> dict[str, float]:
     return {str(states): round(100 * float(share[states]), 3) for states in (1, 2, 3)}
 
 
-def main() -> None:
-    """Measure and record."""
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print and write."""
+    out = configured(Written, arguments, __doc__).out
     raw, distinct = raw_draws(50_000, 0)
     many, _ = raw_draws(1_000_000, 1)
     again, _ = raw_draws(40_000, 2)
     splits = {split: of_split(split, 40_000, 0) for split in ("train", "test")}
     record(
-        "law",
         {
             "question": "Same law as the public generator; what distinctness and the split by hash change",
             "seeds": {"raw": [0, 1, 2], "splits": [0]},
@@ -122,6 +122,7 @@ def main() -> None:
                 "40,000 test languages": small_languages(splits["test"]),
             },
         },
+        out,
     )
 
 

@@ -1,6 +1,6 @@
 """Time to score 500 problems of 1,000 tokens over 20 symbols on one core.
 
-    python benchmarks/regbench_metrics.py                 prints and writes results/regbench/metrics.json
+    python -m benchmarks.regbench_metrics --out results/regbench/metrics.json
 
 Scoring computes all six metrics at every row; the means are over all rows, by position and by string.
 """
@@ -13,14 +13,15 @@ import time
 import numpy as np
 
 import regbench
-from benchmarks.regbench_record import record
+from benchmarks.command import Written, configured, record
 from regbench.suites import RegBench
 
 PASSES = 7
 
 
-def main() -> None:
-    """Measure and record."""
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print and write."""
+    out = configured(Written, arguments, __doc__).out
     problems = regbench.load(RegBench(strings=(20, 20), lengths=(49, 49)), "test", 0, 500)
     shape = (*problems.tokens.shape, problems.vocabulary)
     logits = np.random.default_rng(0).normal(size=shape)
@@ -44,7 +45,6 @@ def main() -> None:
         wall, processor = (min(clock) for clock in zip(*passes, strict=True))
         seconds[name] = {"wall clock": round(wall, 3), "processor time": round(processor, 3)}
     record(
-        "metrics",
         {
             "question": f"seconds to score predictions of shape {shape}, one core, best of {PASSES} passes",
             "seeds": [0],
@@ -52,6 +52,7 @@ def main() -> None:
             "goal": 0.5,
             "load average at the end (2 cores)": round(os.getloadavg()[0], 1),
         },
+        out,
     )
 
 

@@ -1,7 +1,8 @@
 """A million RegBench problems on disk: time, memory and size.
 
-Written with the default number of workers into a temporary folder, removed afterwards; prints and writes
-results/regbench/million.json.
+    python -m benchmarks.regbench_million --out results/regbench/million.json
+
+Written with the default number of workers into a temporary folder, removed afterwards.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.regbench_record import record
+from benchmarks.command import Written, configured, record
 from regbench.suites import RegBench
 from toyworlds.core.storage import write_dataset
 
 ROWS = 1_000_000
 
 
-def main() -> None:
-    """Measure and record."""
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print and write."""
+    out = configured(Written, arguments, __doc__).out
     folder = Path(tempfile.mkdtemp()) / "million"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
@@ -29,7 +31,6 @@ def main() -> None:
     size = sum(path.stat().st_size for path in folder.iterdir())
     shutil.rmtree(folder.parent)
     record(
-        "million",
         {
             "question": f"{ROWS} training rows written as Parquet, default workers",
             "seeds": [0],
@@ -39,6 +40,7 @@ def main() -> None:
             "before generating, MB": round(before / 1024),
             "size on disk, MB": round(size / 1e6),
         },
+        out,
     )
 
 

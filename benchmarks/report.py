@@ -1,6 +1,6 @@
 """Time and resident memory of a report of 10,000 runs, and of the status of their study.
 
-    python benchmarks/report.py                 prints and writes results/speed/report.json
+    python -m benchmarks.report --out results/speed/report.json
 
 The runs are made up: 10 models x 20 sizes x 50 seeds, three metrics, each result with curves by position as a RegBench
 training has them (3 KB). The report is a process of its own; seconds count from its start, imports included; the
@@ -28,9 +28,10 @@ from analysis.engines.plan import write_plan
 from analysis.provenance import provenance
 from analysis.report.table import data_hash, runs_table
 from benchmarks import processor
+from benchmarks.command import Written, configured, record
 from toyworlds.core import folders
 
-FILE = Path(__file__).resolve().parents[1] / "results" / "speed" / "report.json"
+ROOT = Path(__file__).resolve().parents[1]
 PASSES = 3
 MODELS, SIZES, SEEDS, POSITIONS = 10, 20, 50, 60
 METRICS = ("dfa_accuracy", "total_variation", "excess")
@@ -81,7 +82,7 @@ def measured(call: str, out: Path) -> dict[str, float]:
     """Seconds and greatest resident bytes of a process that does `call`."""
     code = f"import sys; from pathlib import Path; out = Path(sys.argv[1]); {call}"
     begin = time.perf_counter()
-    environment = os.environ | {"PYTHONPATH": str(FILE.parents[2]), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([sys.executable, "-c", code, str(out)], env=environment)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -100,8 +101,9 @@ def best(call: str, out: Path) -> dict[str, Any]:
     return min(passes, key=lambda each: each["seconds"]) | {"all passes": [each["seconds"] for each in passes]}
 
 
-def main() -> None:
-    """Measure and record."""
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print and write."""
+    written = configured(Written, arguments, __doc__).out
     out = Path(tempfile.mkdtemp())
     try:
         write_results(out)
@@ -118,12 +120,10 @@ def main() -> None:
             "goal": GOAL,
             "load average at the end": round(os.getloadavg()[0], 1),
             "processor": processor(),
-            **provenance(),
         }
     finally:
         shutil.rmtree(out)
-    folders.write_json(FILE, found)
-    print(json.dumps({name: found[name] for name in ("report", "status", "goal")}, indent=2))
+    record(found, written)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ other tile sizes than those they choose.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,6 @@ from statistics import median
 from typing import Any
 
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -32,6 +30,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks import provenance
+from benchmarks.command import configured, write
 from mosaics.memory import choose, retrieve
 from mosaics.memory.api import IMPLEMENTATIONS, SCORES, obstacle
 from mosaics.memory.options import Options
@@ -261,14 +260,12 @@ def show(rows: list[dict[str, Any]], title: str) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark from command line words."""
-    config = tyro.cli(RetrievalBenchmark, args=arguments, description=__doc__)
+    config = configured(RetrievalBenchmark, arguments, __doc__)
     machine = provenance()
     rows = [row for width in config.widths for row in measure(config, width)]
     show(rows, "forward + backward" if config.backward else "forward")
-    if config.out is not None:
-        asked = {each.name: getattr(config, each.name) for each in fields(config) if each.name != "out"}
-        text = json.dumps({"machine": machine, **asked, "rows": rows}, indent=2)
-        config.out.write_text(text + "\n", encoding="utf-8")
+    asked = {each.name: getattr(config, each.name) for each in fields(config) if each.name != "out"}
+    write({"machine": machine, **asked, "rows": rows}, config.out)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ so do the counts of instructions: HGMMA (matrix units, operands in shared memory
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import subprocess
@@ -20,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import provenance
+from benchmarks.command import configured, write
 from toyworlds.core.validate import DataError
 
 SHORT = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
@@ -158,15 +157,13 @@ def inspected(ptx: str, cubin: bytes, tools: Path) -> dict[str, int]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the benchmark from command line words."""
-    config = tyro.cli(CompiledBenchmark, args=arguments, description=__doc__)
+    config = configured(CompiledBenchmark, arguments, __doc__)
     rows = [asdict(case) | compiled(case) for case in CASES]
     table = Table(*rows[0])
     for row in rows:
         table.add_row(*(" ".join(x) if isinstance(x, tuple) else str(x) for x in row.values()))
     Console().print(table)
-    if config.out is not None:
-        text = json.dumps({"machine": provenance(), "target": "cuda 9.0", "rows": rows}, indent=2)
-        config.out.write_text(text + "\n", encoding="utf-8")
+    write({"machine": provenance(), "target": "cuda 9.0", "rows": rows}, config.out)
 
 
 if __name__ == "__main__":

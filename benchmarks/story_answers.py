@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import tyro
 
 from analysis.attention_profile import profile_table, profiles
 from analysis.bootstrap import rate_interval
@@ -30,6 +29,7 @@ from analysis.provenance import provenance
 from analysis.specialisation import story_specialisation
 from analysis.story_prompts import answered, fact_storage, prompt_scores, story_prompts
 from analysis.story_tracing import traced
+from benchmarks.command import configured, write
 from toyworlds import Stories
 from toyworlds.core import folders
 from toyworlds.stories.prompts import prompts
@@ -80,10 +80,7 @@ class StoryAnswers:
             "training": {"steps": result.steps, "seconds": result.seconds, **result.final},
             **self.scores(model, task.tokenizer),
         }
-        if self.out is not None:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            folders.write_json(self.out, folders.plain({**provenance(), **measured}))
-            print(self.out)
+        write(folders.plain({**provenance(), **measured}), self.out)
 
     def scores(self, model: Any, tokenizer: Any) -> dict[str, Any]:
         """Everything that is measured of a model in evaluation mode."""
@@ -155,7 +152,7 @@ def show(table: pd.DataFrame) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
-    tyro.cli(StoryAnswers, args=arguments).measure()
+    configured(StoryAnswers, arguments, __doc__).measure()
 
 
 if __name__ == "__main__":

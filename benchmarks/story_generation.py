@@ -17,12 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import tyro
 from rich.console import Console
 
 from analysis.provenance import provenance
+from benchmarks.command import configured, write
 from toyworlds import Stories
-from toyworlds.core import folders
 from toyworlds.core.storage import write_dataset
 from toyworlds.stories.parse import parse
 from toyworlds.stories.prompts import KINDS, prompts
@@ -64,9 +63,7 @@ class StoryBenchmark:
             console.print(f"{name:<40} {rate / 1e6:8.1f} M words a minute")
         for name, value in seconds.items():
             console.print(f"{name:<40} {value * 1e3:8.1f} ms")
-        if self.out is not None:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            folders.write_json(self.out, {**provenance(), **measured})
+        write({**provenance(), **measured}, self.out)
 
     def best(self, action: Callable[[], Any]) -> float:
         """Least seconds of one pass."""
@@ -85,7 +82,7 @@ class StoryBenchmark:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
-    tyro.cli(StoryBenchmark, args=arguments).run()
+    configured(StoryBenchmark, arguments, __doc__).run()
 
 
 if __name__ == "__main__":

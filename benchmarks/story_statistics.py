@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
 from analysis.provenance import provenance
+from benchmarks.command import configured
 from toyworlds import Stories
 from toyworlds.core import folders
 from toyworlds.core.validate import DataError
@@ -141,7 +140,7 @@ class StoryStatistics:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
-    tyro.cli(StoryStatistics, args=arguments).run()
+    configured(StoryStatistics, arguments, __doc__).run()
 
 
 if __name__ == "__main__":

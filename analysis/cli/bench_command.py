@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
-import inspect
 import sys
 from pathlib import Path
 from typing import Any
 
 from analysis.cli.list_command import lines
-from toyworlds.core.validate import DataError, choice, reject
+from toyworlds.core.validate import DataError, choice
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -36,13 +35,4 @@ def choose(arguments: list[str]) -> Any:
         raise DataError("bench: the benchmarks come with a checkout of mosaicbench, not with the installed package")
     name = choice("benchmark", arguments[0].replace("-", "_"), known)
     sys.path.insert(0, str(FOLDER.parent))
-    module = importlib.import_module(f"benchmarks.{name}")
-    main = module.main
-    if inspect.signature(main).parameters:
-        main(arguments[1:])
-    elif arguments[1:] in (["-h"], ["--help"]):
-        print(f"usage: mosaicbench bench {name}\n\n{inspect.cleandoc(module.__doc__ or '')}")
-    elif arguments[1:]:
-        reject("arguments", f"none after {name}", arguments[1:])
-    else:
-        main()
+    importlib.import_module(f"benchmarks.{name}").main(arguments[1:])

@@ -41,8 +41,11 @@ def _periods_rule(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructor
     )
 
 
-def parse(command: type[T], arguments: Sequence[str], program: str) -> T:
-    """Build the dataclass `command` from words; a wrong word is an InputError of one line."""
+def parse(command: type[T], arguments: Sequence[str], program: str, description: str | None = None) -> T:
+    """Build the dataclass `command` from words; a wrong word is an InputError of one line.
+
+    `description` stands at the head of its help; the class's docstring where there is none.
+    """
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -50,6 +53,7 @@ def parse(command: type[T], arguments: Sequence[str], program: str) -> T:
                 command,
                 args=arguments,
                 prog=program,
+                description=description,
                 registry=REGISTRY,
                 config=(tyro.conf.OmitArgPrefixes,),
             )

@@ -5,8 +5,8 @@ python -m benchmarks.gpu.summary results/gpu
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,11 +105,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the table of the folder that is named."""
-    for folder in sys.argv[1:] or ["results/gpu"]:
-        for line in lines(Path(folder)):
+    """Print the table of the folders that are named."""
+    parser = argparse.ArgumentParser(prog="summary", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, default=[Path("results/gpu")], help="folders of the suite")
+    for folder in parser.parse_args().folders:
+        for line in lines(folder):
             print(line)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DataError as error:
+        raise SystemExit(f"summary: {error}") from None
