@@ -5,7 +5,8 @@
 The pace of a label (a study's list of jobs of one kind) is that of its finished jobs and of what its running jobs have
 done; the time is unknown while a label that has work left has neither.
 
-A job counts as running while the process that computes it lives, as failed when it left an error and no result.
+A job counts as running while the process that computes it lives, as failed when it left an error and no result, or
+when its result was edited or damaged since.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.engines.jobs import read_kept
 from analysis.engines.plan import read_plan
 from analysis.engines.watch import running
 from toyworlds.core import folders
@@ -81,8 +83,12 @@ def read_status(out: str | Path) -> Status:
     for job in planned:
         place, pace = folder / job["id"], paces.setdefault(job["label"], _Pace())
         if (place / "result.json").exists():
-            made = folders.read_json(place / "result.json", "the result of a job").get("made")
-            seconds = float(made["seconds"]) if made else 0.0
+            try:
+                seconds = float(read_kept(place / "result.json").get("made", {}).get("seconds", 0.0))
+            except DataError as error:
+                failed.append(Failed(job["name"], job["id"], str(error), ""))
+                pace.add(0.0, 0, job["steps"])
+                continue
             pace.add(seconds, job["steps"], 0)
             worked, done = worked + seconds, done + 1
             continue

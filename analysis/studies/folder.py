@@ -9,7 +9,7 @@ from typing import Any
 
 from toyworlds.core import folders
 from toyworlds.core.registry import Registry
-from toyworlds.core.validate import DataError, from_dict, nearest, reject
+from toyworlds.core.validate import DataError, from_dict, reject
 
 
 def open_study(out: str | Path, study: Any) -> Path:
@@ -24,7 +24,8 @@ def open_study(out: str | Path, study: Any) -> Path:
                 "out", f"a new folder, or one of the study {study.name}", str(out), f"it holds {found.get('study')!r}"
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        reject("out", "a new or empty folder, or one of this study", str(out), "it holds other files")
+        hint = "it holds other files" if out.is_dir() else "it is a file"
+        reject("out", "a new or empty folder, or one of this study", str(out), hint)
     else:
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -48,8 +49,10 @@ def load_study(out: str | Path, studies: Registry) -> Any:
     name, config = read_study(out)
     path = Path(out) / "study.json"
     if name not in studies:
-        hint = nearest(name, studies)
-        raise DataError(f"{path}: unknown study {name!r}" + (f" ({hint})" if hint else ""))
+        known = ", ".join(studies)
+        raise DataError(
+            f"{path}: unknown study {name!r}; expected {known}, or one of your own (--files names its file)"
+        )
     try:
         return from_dict(studies[name], config, "config")
     except ValueError as error:

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from analysis.engines import Job, run_jobs
 from analysis.report.table import runs_table
 from analysis.studies import STUDIES
+from analysis.studies.checks import check_models
 from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
-from toyworlds.core.validate import integer, real, reject
+from toyworlds.core.validate import existing, integer, real, reject
 from toyworlds.stories.world import Stories
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ class LanguageStudy:
             integer(name, getattr(self, name), 0)
         integer("steps", self.steps, max(10, self.evaluations))
         if len(self.learning_rates) not in (1, len(self.models)):
-            reject("learning_rates", f"one number, or {len(self.models)}, one a model", self.learning_rates)
+            wanted = f"one number for all models, or one for each of {', '.join(self.models)}"
+            reject("learning_rates", wanted, self.learning_rates)
         for rate in self.learning_rates:
             real("learning_rates", rate, above=0.0)
         if not self.models or len(set(self.models)) < len(self.models):
@@ -164,8 +166,15 @@ class LanguageStudy:
         }  # fmt: skip
         return Job(f"{model}, depth {depth}, seed {seed}", JOBS + "train", config, self.steps)
 
+    def check(self) -> None:
+        """Raise an InputError for models that are unknown and texts that are not there."""
+        check_models(self.models, "tokens")
+        for name in ("text", "validation"):
+            existing(name, getattr(self, name) or ".", "a text file or a folder of texts")
+
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""
+        self.check()
         out = open_study(out, self)
         run_jobs([self.text_job()], out / "jobs", workers=1, label="text")
         run_jobs(self.jobs(), out / "jobs", workers=self.workers, label="language")

@@ -24,7 +24,7 @@ from analysis.studies import STUDIES
 from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
 from analysis.studies.language import LanguageStudy
-from toyworlds.core.validate import integer, real, reject
+from toyworlds.core.validate import existing, integer, real, reject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +124,9 @@ class LanguageShiftStudy:
 
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""
+        self.language.check()
+        for path in self.shifted:
+            existing("shifted", path, "a text file or a folder of texts")
         out, workers = open_study(out, self), self.language.workers
         run_jobs([self.language.text_job()], out / "jobs", workers=1, label="text")
         run_jobs(self.language.jobs(), out / "jobs", workers=workers, label="trainings")

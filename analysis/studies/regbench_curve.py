@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from analysis.engines import Job, run_jobs
 from analysis.plots.curves import LABELS
@@ -24,10 +24,11 @@ from analysis.studies.checks import check_models
 from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
 from analysis.studies.regbench_options import RegBenchOptions
+from analysis.studies.regbench_references import learners
 from toyworlds.core.validate import integer, real, reject
 
-if TYPE_CHECKING:
-    pass
+LARGEST = 1_000_000
+"""Training problems at most; so many take 341 MB on disk."""
 
 
 class Variant(NamedTuple):
@@ -73,7 +74,7 @@ class RegBenchCurveStudy(RegBenchOptions):
                 reject(field, "at least one value, none of them twice", values)
         for field in ("sizes", "widths", "depths", "heads"):
             for value in getattr(self, field):
-                integer(field, value, 1)
+                integer(field, value, 1, LARGEST if field == "sizes" else None)
         for value in self.learning_rates:
             real("learning_rates", value, above=0.0)
         for value in self.weight_decays:
@@ -134,6 +135,8 @@ class RegBenchCurveStudy(RegBenchOptions):
         """Run what is missing, write results and page; return the page's path."""
         jobs, out = self.jobs(), open_study(out, self)
         self.check(*self.sizes)
+        if self.classical:
+            learners(Path(self.classical), self)
         run_jobs(jobs, out / "jobs", workers=self.workers, label="RegBench curves")
         return self.report(out)
 

@@ -61,7 +61,7 @@ def references(options: RegBenchOptions, classical: str = "") -> dict[str, Refer
             for measure, objective in OBJECTIVES.items()
         }
         found[ORACLE] = _reference(by_measure, width)
-    return found | (_classical(Path(classical), options) if classical else {})
+    return found | (learners(Path(classical), options) if classical else {})
 
 
 def _reference(scored: Mapping[str, RowScores], width: int) -> Reference:
@@ -76,7 +76,7 @@ def _finite(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _classical(folder: Path, options: RegBenchOptions) -> dict[str, Reference]:
+def learners(folder: Path, options: RegBenchOptions) -> dict[str, Reference]:
     """Whole-text means of Baum-Welch and state merging; a DataError where they read other problems."""
     found = folders.read_json(folder / "classical.json", "the result of the study regbench-classical")
     wanted = {"preset": options.world, "problems": options.test_size, "seed": options.data_seed}

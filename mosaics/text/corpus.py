@@ -25,10 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from toyworlds.core.validate import DataError, choice, integer, real, reject
+from toyworlds.core.validate import DataError, choice, existing, integer, real, reject
 from toyworlds.stories.world import Stories
 
 SEPARATOR = "<|endoftext|>"
+A_TEXT = "a text file or a folder of texts"
 SUFFIXES = (".txt", ".parquet")
 STORIES_AT_ONCE = 256
 Form = Literal["auto", "separated", "json-lines", "parquet"]
@@ -61,8 +62,7 @@ class TextCorpus:
     def __post_init__(self) -> None:
         choice("form", self.form, FORMS)
         choice("empty", self.empty, ("refuse", "skip"))
-        if not Path(self.path).exists():
-            reject("path", "a text file or a folder of texts", str(self.path), "there is nothing of this name")
+        existing("path", self.path, A_TEXT)
         if not self.files():
             reject("path", "a folder with .txt or .parquet files", str(self.path), "it has none")
 

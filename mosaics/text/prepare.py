@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mosaics.text import tokenizer as tokenizers
-from mosaics.text.corpus import FORMS, Corpus, Form, HeldOut, StoryCorpus, TextCorpus
+from mosaics.text.corpus import A_TEXT, FORMS, Corpus, Form, HeldOut, StoryCorpus, TextCorpus
 from mosaics.text.duplicates import Known
 from mosaics.text.stream import MANIFEST, SCHEMA, TextData, open_text, write_split
 from mosaics.text.tokenizer import Characters, Tokenizer, load_tokenizer, train_byte_pair
 from toyworlds.core import folders
-from toyworlds.core.validate import choice, integer, real, reject
+from toyworlds.core.validate import choice, existing, integer, real, reject
 from toyworlds.stories.world import Stories
 
 KINDS = ("auto", "byte-pair", "characters")
@@ -69,7 +69,7 @@ class PrepareConfig:
             integer(name, getattr(self, name), 1)
         integer("vocabulary", self.vocabulary, tokenizers.SMALLEST)
         if bool(self.train) == bool(self.stories):
-            reject("train, stories", "a training text or a number of stories", (self.train, self.stories))
+            reject("train, stories", "either a training text or a number of stories", (self.train, self.stories))
         if self.validation and not self.train:
             reject("validation", "none with the story world, which has its own", self.validation)
 
@@ -79,6 +79,8 @@ class PrepareConfig:
             known = {"seed": self.seed, "world": self.world}
             validation = StoryCorpus(self.validation_stories, "validation", **known)  # type: ignore[arg-type]
             return {"train": StoryCorpus(self.stories, "train", **known), "validation": validation}  # type: ignore[arg-type]
+        for name in ("train", "validation"):
+            existing(name, getattr(self, name) or ".", A_TEXT)
         whole = TextCorpus(Path(self.train), self.form, self.empty)
         if self.validation:
             return {"train": whole, "validation": TextCorpus(Path(self.validation), self.form, self.empty)}

@@ -93,6 +93,20 @@ def test_options_are_checked(options, message):
         replace(SMALL, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"models": ("mosiac",)}, "models: expected one of .*did you mean 'mosaic'"),
+        ({"text": "nowhere.txt"}, "text: expected a text file or a folder of texts; got 'nowhere.txt'"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_runs(options, message, tmp_path):
+    study = replace(SMALL, learning_rates=(1e-3,), **options)
+    with pytest.raises(InputError, match=message):
+        study.run(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_presets_and_depths_of_the_paper():
     assert STUDIES["language"] is LanguageStudy
     assert set(LanguageStudy.presets()) == {"quick", "laptop", "full"}

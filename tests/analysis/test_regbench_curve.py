@@ -121,6 +121,9 @@ def test_classical_learners_of_other_problems_are_refused(tmp_path):
     (tmp_path / "classical.json").write_text(json.dumps({"study": study, "table": table}))
     with pytest.raises(DataError, match=r"expected the study of .*regbench_laptop.*it is that of"):
         references(STUDY, str(tmp_path))
+    with pytest.raises(DataError, match="expected the study of"):
+        replace(STUDY, classical=str(tmp_path)).run(tmp_path / "out")
+    assert not (tmp_path / "out" / "jobs").exists(), "refused before anything is trained"
     study |= {"preset": "regbench_laptop", "problems": 7}
     (tmp_path / "classical.json").write_text(json.dumps({"study": study, "table": table}))
     assert references(STUDY, str(tmp_path))["Baum-Welch"].test == {
@@ -176,7 +179,8 @@ def test_comparison_by_hand():
         ({"models": ("mosiac",)}, "did you mean 'mosaic'"),
         ({"models": ()}, "models: expected at least one"),
         ({"sizes": (10, 10)}, "sizes: expected at least one value, none of them twice"),
-        ({"sizes": (0,)}, "sizes: expected a whole number of at least 1"),
+        ({"sizes": (0,)}, "sizes: expected a whole number from 1 to 1000000"),
+        ({"sizes": (10**8,)}, "sizes: expected a whole number from 1 to 1000000; got 100000000"),
         ({"seeds": 0}, "seeds: expected a whole number of at least 1"),
         ({"learning_rates": (0.0,)}, "learning_rates"),
         ({"schedule": "equal"}, "equal-steps"),

@@ -130,6 +130,11 @@ def test_status_counts_what_failed_and_what_is_left(own, capsys):
     text = capsys.readouterr().out
     assert "13 0" in text
     assert "is unlucky" in text
+    (kept,) = out.glob("jobs/*/result.json")
+    kept.write_text(kept.read_text().replace('"square": 4', '"square": 5'))
+    status = read_status(out)
+    assert (status.done, status.remaining, len(status.failed)) == (0, 2, 2)
+    assert "edited or damaged" in status.failed[0].error
 
 
 def test_status_sees_what_runs_now_and_forgets_the_dead(own, tmp_path, monkeypatch):

@@ -286,7 +286,7 @@ def test_a_foreign_manifest_is_refused(data, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "train, stories: expected a training text or a number of stories"),
+        ({}, "train, stories: expected either a training text or a number of stories"),
         ({"train": "a", "stories": 3}, "train, stories"),
         ({"stories": 3, "validation": "b"}, "validation: expected none with the story world"),
         ({"stories": 3, "vocabulary": 10}, "vocabulary"),

@@ -18,6 +18,7 @@ import difflib
 import math
 import numbers
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -62,6 +63,13 @@ def integer(argument: str, value: Any, low: int | None = None, high: int | None 
     return int(value)
 
 
+def existing(argument: str, path: str | Path, what: str) -> Path:
+    """Return `path`, where there is a file or folder; `what` says what is expected there."""
+    if not Path(path).exists():
+        reject(argument, what, str(path), "there is nothing of this name")
+    return Path(path)
+
+
 def real(
     argument: str, value: Any, low: float | None = None, high: float | None = None, *, above: float | None = None
 ) -> float:
@@ -103,8 +111,9 @@ def _finite(value: Any) -> bool:
 
 
 def _bounds(low: float | None, high: float | None) -> str:
+    least, most = (bound if isinstance(bound, int) else f"{bound:g}" for bound in (low or 0, high or 0))
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}"
+        return f" from {least} to {most}"
     if low is not None:
-        return f" of at least {low:g}"
-    return f" of at most {high:g}" if high is not None else ""
+        return f" of at least {least}"
+    return f" of at most {most}" if high is not None else ""
