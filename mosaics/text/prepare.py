@@ -42,8 +42,9 @@ class PrepareConfig:
     """Share of the training documents held out where no validation text is given."""
     stories: int = 0
     """Training stories of the story world, where no text is given."""
-    validation_stories: int = 1000
-    """Validation stories of the story world; their heroes are in no training story."""
+    validation_stories: int = 0
+    """Validation stories of the story world, whose heroes are in no training story; 0: a tenth of `stories`, at most
+    1000."""
     world: Stories = field(default_factory=Stories)
     """The story world."""
     seed: int = 0
@@ -63,10 +64,9 @@ class PrepareConfig:
         choice("empty", self.empty, ("refuse", "skip"))
         if not 0.0 < real("held_out", self.held_out) < 1.0:
             reject("held_out", "a number between 0 and 1", self.held_out)
-        for name in ("stories", "seed"):
+        for name in ("stories", "validation_stories", "seed"):
             integer(name, getattr(self, name), 0)
-        for name in ("validation_stories", "tokenizer_documents"):
-            integer(name, getattr(self, name), 1)
+        integer("tokenizer_documents", self.tokenizer_documents, 1)
         integer("vocabulary", self.vocabulary, tokenizers.SMALLEST)
         if bool(self.train) == bool(self.stories):
             reject("train, stories", "either a training text or a number of stories", (self.train, self.stories))
@@ -77,7 +77,8 @@ class PrepareConfig:
         """Return the corpus of each split."""
         if not self.train:
             known = {"seed": self.seed, "world": self.world}
-            validation = StoryCorpus(self.validation_stories, "validation", **known)  # type: ignore[arg-type]
+            count = self.validation_stories or min(max(self.stories // 10, 1), 1000)
+            validation = StoryCorpus(count, "validation", **known)  # type: ignore[arg-type]
             return {"train": StoryCorpus(self.stories, "train", **known), "validation": validation}  # type: ignore[arg-type]
         for name in ("train", "validation"):
             existing(name, getattr(self, name) or ".", A_TEXT)
