@@ -48,12 +48,8 @@ class StoryAnswers:
     """JSON file to write."""
     model: str = "mosaic"
     """Model; any other than the mosaic has its parameter count."""
-    steps: int = 7500
+    steps: int = 20_000
     """Updates."""
-    batch_size: int = 4
-    """Rows in a batch."""
-    training_prompts: int = 3000
-    """Training prompts of each kind; made in 20 milliseconds for the three."""
     prompts: int = 240
     """Prompts of each kind."""
     facts: int = 40
@@ -67,11 +63,10 @@ class StoryAnswers:
 
     def measure(self) -> None:
         """Train, measure, print and write."""
-        from mosaics.tasks.story_answers import StoryAnswersConfig, laptop_recipe
+        from mosaics.tasks.story_answers import laptop_recipe
         from mosaics.training import train
 
-        options = StoryAnswersConfig(prompts=self.training_prompts, batch_size=self.batch_size)
-        recipe = laptop_recipe(self.model, steps=self.steps, task=options)
+        recipe = laptop_recipe(self.model, steps=self.steps)
         model, task = recipe.model.build(0), recipe.task.build(0)
         result = train(model, task, recipe.training, self.run)
         measured = {
