@@ -29,6 +29,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from mosaics.interface import Task
@@ -38,7 +39,7 @@ from mosaics.training.checkpoint import copy_into, weights_of
 from mosaics.training.config import TrainConfig
 from mosaics.training.folder import RunFolder, SavedRun
 from mosaics.training.loader import Loader
-from mosaics.training.processes import joined
+from mosaics.training.processes import Processes, joined
 from mosaics.training.result import SUMMARY, Result, TrainingError
 from mosaics.training.run import Observe, Run
 from mosaics.training.spread import Spread, recomputed
@@ -69,8 +70,17 @@ def train(
     if config.tensorboard and out is None:
         reject("tensorboard", "False without a folder `out`", config.tensorboard)
     device = placement.device_of(config)
+    with joined(config.parallel) as processes:
+        shown = progress is not False and processes.first
+        return _train(model, task, config, out, shown=shown, observe=observe, device=device, processes=processes)
+
+
+def _train(
+    model: nn.Module, task: Task, config: TrainConfig, out: str | Path | None, *,
+    shown: bool, observe: Observe | None, device: torch.device, processes: Processes,
+) -> Result:  # fmt: skip
+    """Train as one of `processes`; a function of its own, so that no variable holds their group when it is left."""
     with contextlib.ExitStack() as stack:
-        processes = stack.enter_context(joined(config.parallel))
         stack.enter_context(placement.environment(config, device))
         spread = Spread(model, config, device, processes)
         stack.enter_context(recomputed(spread.work, config.activation_checkpointing))
@@ -86,7 +96,6 @@ def train(
                 stack.callback(run.events.close)
         ahead = (AHEAD_ON_CUDA if device.type == "cuda" else 0) if config.prefetch is None else config.prefetch
         run.loader = stack.enter_context(Loader(run.load, config.steps, ahead))
-        shown = progress is not False and processes.first
         run.progress = stack.enter_context(
             Progress("training", config.steps, done=run.step, shown=shown, last_line=True)
         )

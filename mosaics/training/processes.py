@@ -7,6 +7,8 @@ Only the first process writes records and results.
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -103,14 +105,28 @@ def joined(parallel: str) -> Iterator[Processes]:
     yield processes
     if own:  # not after an error: the group may wait for a process that is gone
         processes.sum(torch.zeros(1))  # nobody leaves before all are done
-        dist.destroy_process_group()
+        _leave()
+
+
+def _leave() -> None:
+    """End the process group and its threads.
+
+    gloo's threads drop the tensors that they exchanged, for which they need the interpreter; one that is late and
+    finds the interpreter at its end aborts the process (SIGABRT), which torchrun takes for a death. The destructor of
+    the group waits for them; models in reference cycles (DistributedDataParallel) hold the group, so they go first.
+    """
+    gc.collect()
+    dist.destroy_process_group()
 
 
 def _join() -> None:
     """Start the process group. On one machine addresses of an earlier attempt are kept out of the way.
 
     torchrun keeps its store when it starts workers again, and gloo would find there the addresses of the dead.
+    torch.distributed.nn takes the group there is when it is imported for its functions' default, and would hold it to
+    the end of the process (see :func:`_leave`); DistributedDataParallel imports it. Before the start there is none.
     """
+    importlib.import_module("torch.distributed.nn.functional")
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if os.environ.get("LOCAL_WORLD_SIZE") != os.environ["WORLD_SIZE"]:
         dist.init_process_group(backend)

@@ -114,6 +114,9 @@ def _sharded(model: nn.Module, device: torch.device) -> nn.Module:
             reject("parallel", "ddp for a model with a scalar parameter", "fsdp", name)
     work = copy.deepcopy(model).to(device)
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
+    # DTensor's caches keep the mesh, which must not keep the group to the end of the process (processes._leave): it
+    # also finds it by name.
+    getattr(mesh, "_pg_registry", {}).clear()
     for block in blocks_of(work):
         fully_shard(block, mesh=mesh)
     return cast(nn.Module, fully_shard(work, mesh=mesh, reshard_after_forward=True))
