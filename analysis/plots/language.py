@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODEL_COLOURS = {"mosaic": COLOURS[0], "transformer": COLOURS[1], "mosaic_v2": COLOURS[2]}
-DEPTH_CAPTION = (
-    "Left: loss on whole validation stories against the number of blocks, models of equal size; dots are seeds. Right: "
-    "loss less the transformer's, paired by seed and by story; below 0 the mosaic is better. Bands: 95 % intervals."
-)
 CURVES_CAPTION = (
     "Loss on validation stories (solid) and on training stories (dashed, the first ones of the training text) along "
     "each training, by depth; where the solid line turns up while the dashed one falls, the model learns by heart."
@@ -36,17 +32,31 @@ def colour(model: str) -> str:
     return MODEL_COLOURS.get(model, COLOURS[7])
 
 
-def depth_figure(loss: pd.DataFrame, runs: pd.DataFrame, difference: pd.DataFrame) -> Figure:
-    """Draw loss and difference against depth."""
-    page, axes = figure(1, 2, width=11.0, height=4.4)
+def depth_caption(difference: pd.DataFrame, reference: str) -> str:
+    """Say what :func:`depth_figure` shows."""
+    left = "loss on whole validation stories against the number of blocks, models of equal size; dots are seeds."
+    if not len(difference):
+        return f"{left.capitalize()} Bands: 95 % intervals."
+    return (
+        f"Left: {left} Right: loss less the {reference}'s, paired by seed and by story; below 0 a model is better. "
+        "Bands: 95 % intervals."
+    )
+
+
+def depth_figure(loss: pd.DataFrame, runs: pd.DataFrame, difference: pd.DataFrame, reference: str) -> Figure:
+    """Draw loss and, where there are two models, its difference from the reference's against depth."""
+    panels = 2 if len(difference) else 1
+    page, grid = figure(1, panels, width=5.5 * panels, height=4.4, squeeze=False)
+    axes = grid[0]
     _bands(axes[0], loss)
     for model, lines in runs.groupby("model", sort=False):
         axes[0].plot(lines["depth"], lines["best_loss"], "o", color=colour(str(model)), markersize=3.5, alpha=0.6)
     axes[0].set(title="validation loss (nats a token)", xlabel="blocks")
     axes[0].legend()
-    _bands(axes[1], difference)
-    axes[1].axhline(0.0, color="black", linewidth=0.8)
-    axes[1].set(title="loss less the transformer's (nats a token)", xlabel="blocks")
+    if len(difference):
+        _bands(axes[1], difference)
+        axes[1].axhline(0.0, color="black", linewidth=0.8)
+        axes[1].set(title=f"loss less the {reference}'s (nats a token)", xlabel="blocks")
     for ax in axes:
         _depth_axis(ax, loss)
     return page

@@ -10,17 +10,17 @@ import pandas as pd
 
 from analysis.plots.language import (
     CURVES_CAPTION,
-    DEPTH_CAPTION,
     PROFILE_CAPTION,
     PROMPTS_CAPTION,
     curves_figure,
+    depth_caption,
     depth_figure,
     profile_figure,
     prompts_figure,
 )
 from analysis.report.page import Page
 from analysis.report.table import write_table
-from analysis.studies.language_results import REFERENCE, LanguageResults
+from analysis.studies.language_results import LanguageResults
 from toyworlds.core import folders
 
 LOSS_HEAD = ["model", "blocks", "parameters", "loss", "low", "high", "bits a byte"]
@@ -71,13 +71,15 @@ def write_page(results: LanguageResults, out: Path) -> Path:
     folders.write_json(out / "language.json", record | {name: records(tables[name]) for name in KEPT})
     page = Page("Mosaics and transformers as small language models", lead(results), out / "figures")
     page.section("Text").text(said_of_text(results))
-    by_depth = depth_figure(tables["loss"], tables["runs"], tables["difference"])
-    page.section("Loss by depth").figure("language_depth", by_depth, DEPTH_CAPTION)
+    by_depth = depth_figure(tables["loss"], tables["runs"], tables["difference"], results.reference)
+    page.section("Loss by depth").figure(
+        "language_depth", by_depth, depth_caption(tables["difference"], results.reference)
+    )
     page.table(
         LOSS_HEAD, rows(tables["loss"]), f"Nats a token; {intervals(results)}. Parameters without tables of positions."
     )
     if len(tables["difference"]):
-        head = ["model", "blocks", "loss less the transformer's", "low", "high"]
+        head = ["model", "blocks", f"loss less the {results.reference}'s", "low", "high"]
         page.table(head, rows(tables["difference"]), f"Paired by seed and story; {intervals(results)}.")
     page.section("Training and validation")
     page.figure("language_curves", curves_figure(tables["curves"]), CURVES_CAPTION)
@@ -103,7 +105,7 @@ def lead(results: LanguageResults) -> str:
     for _, line in results.tables["difference"].iterrows():
         sign = "below" if line["high"] < 0 else "above" if line["low"] > 0 else "not told apart from"
         said.append(
-            f"at depth {line['depth']} {line['model']} is {sign} the {REFERENCE} ({line['estimate']:+.3f} nats)"
+            f"at depth {line['depth']} {line['model']} is {sign} the {results.reference} ({line['estimate']:+.3f} nats)"
         )
     return "In validation loss " + "; ".join(said) + "." if said else "Validation loss by model and depth."
 

@@ -9,7 +9,7 @@ of other seeds.
 runs.csv          one line a training (analysis.report.table)
 curves.csv        losses along each training
 loss.csv          loss and bits per byte by model and depth
-difference.csv    loss less the transformer's by depth
+difference.csv    loss less the reference's by depth; the transformer is the reference, else the first model
 prompts.csv       share of prompts answered right, by model, depth and kind     (story world)
 profile.csv       retrieval profile of each head (analysis.attention_profile)
 profile_curves.csv    mean weight by distance and by position, over heads and seeds
@@ -41,9 +41,15 @@ class LanguageResults:
     tables: dict[str, pd.DataFrame]
     facts: dict[str, Any]
 
+    @property
+    def reference(self) -> str:
+        """The model that the others are compared with."""
+        return reference_of(self.study)
+
 
 def collect(study: LanguageStudy, found: Mapping[str, Mapping[str, Any]]) -> LanguageResults:
     """Put what the jobs found into tables."""
+    reference = reference_of(study)
     trained = {(m, d): [found[study.training(m, d, s).name] for s in range(study.seeds)] for m, d in cells(study)}
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     samples = {cell: losses(results) for cell, results in trained.items()}
@@ -57,13 +63,18 @@ def collect(study: LanguageStudy, found: Mapping[str, Mapping[str, Any]]) -> Lan
         size = {"parameters": results[0]["parameters"]}
         bits = {"bits_per_byte": bits_per_byte(results)}
         tables["loss"].append(where | size | interval_line(samples[model, depth]) | bits)
-        if model != REFERENCE and (REFERENCE, depth) in samples:
-            tables["difference"].append(where | interval_line(samples[model, depth] - samples[REFERENCE, depth]))
+        if model != reference:
+            tables["difference"].append(where | interval_line(samples[model, depth] - samples[reference, depth]))
         tables["prompts"] += [where | line for line in prompt_lines(results)]
         tables["profile"] += [where | line for line in profile_lines(results)]
         tables["profile_curves"] += [where | line for line in profile_curves(results)]
     facts = {"text": found[study.text_job().name], "level": LEVEL, "provenance": provenance()}
     return LanguageResults(study, {name: pd.DataFrame(lines) for name, lines in tables.items()}, facts)
+
+
+def reference_of(study: LanguageStudy) -> str:
+    """The model that the others are compared with: the transformer, else the first."""
+    return REFERENCE if REFERENCE in study.models else study.models[0]
 
 
 def cells(study: LanguageStudy) -> list[tuple[str, int]]:

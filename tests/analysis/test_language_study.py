@@ -9,6 +9,7 @@ import pytest
 from analysis.studies.catalogue import STUDIES
 from analysis.studies.folder import load_study
 from analysis.studies.language import PAPER_DEPTHS, LanguageStudy
+from analysis.studies.language_page import lead
 from analysis.studies.language_results import collect
 from toyworlds.core.folders import read_json
 from toyworlds.core.validate import DataError, InputError
@@ -65,6 +66,16 @@ def test_losses_and_differences_by_hand():
     assert runs["training_loss_at_best"].tolist() == [1.0, 1.0]
     assert runs["final_training_loss"].tolist() == [0.5, 0.5]
     assert runs["epochs"].tolist() == [2.5, 2.5]
+
+
+def test_without_a_transformer_the_first_model_is_the_reference():
+    study = replace(SMALL, depths=(1,), seeds=1, models=("mosaic", "mosaic_v2"))
+    nats = {"mosaic": [[10.0, 20.0, 30.0, 40.0]], "mosaic_v2": [[20.0, 40.0, 60.0, 80.0]]}
+    results = collect(study, found(study, nats))
+    (line,) = results.tables["difference"].to_dict("records")
+    assert (results.reference, line["model"]) == ("mosaic", "mosaic_v2")
+    assert line["estimate"] > 0
+    assert "mosaic_v2 is above the mosaic" in lead(results)
 
 
 def test_intervals_resample_documents_too():
@@ -141,3 +152,5 @@ def test_a_small_study(tmp_path):
     assert set(prompts["kind"]) == {"factual", "logical", "consistency"}
     assert (prompts["prompts"] == 2).all()
     assert prompts["chance"].between(0.0, 0.5).all()
+    alone = replace(study, models=("mosaic",)).report(page.parent).read_text()
+    assert "Validation loss by model and depth." in alone
