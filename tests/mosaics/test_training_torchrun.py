@@ -1,6 +1,6 @@
-"""torchrun starts all workers again when one is killed; the run ends with the bytes of one that nothing disturbed.
+"""Under torchrun: killed workers are started again and change no byte, compiled workers compute the same numbers.
 
-This file is also what the workers run: `test_training_restarts.py OUT PARALLEL [killed]`.
+This file is also what the workers run: `test_training_torchrun.py OUT PARALLEL [killed] [compiled]`.
 """
 
 import importlib
@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from mosaics.training import checkpoint, train
+from mosaics.training import checkpoint, read_run, train
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,15 +22,16 @@ pytestmark = [
 ]
 
 
-def work(out, parallel, *killed):
-    """Be one worker; of the first attempt the second is killed in step 5, of the second the first as it writes."""
+def work(out, parallel, *how):
+    """Be one worker; killed: of the first attempt the second in step 5, of the second the first as it writes."""
     neighbour = importlib.import_module("test_training_processes")
     attempt, rank = os.environ["TORCHELASTIC_RESTART_COUNT"], os.environ["RANK"]
     task = neighbour.CountConfig().build(2)
-    task.dies_at = 5 if killed and (attempt, rank) == ("0", "1") else None
-    if killed and (attempt, rank) == ("1", "0"):
+    task.dies_at = 5 if "killed" in how and (attempt, rank) == ("0", "1") else None
+    if "killed" in how and (attempt, rank) == ("1", "0"):
         checkpoint.write_tensors = die_writing
-    train(neighbour.MODEL.build(1), task, replace(neighbour.CONFIG, steps=8, parallel=parallel), out, progress=False)
+    config = replace(neighbour.CONFIG, steps=8, parallel=parallel, compile="model" if "compiled" in how else "none")
+    train(neighbour.MODEL.build(1), task, config, out, progress=False)
     threads = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
     print(f"attempt {attempt}, rank {rank}, threads of gloo: {sum('gloo' in name for name in threads)};")
 
@@ -40,11 +42,12 @@ def die_writing(path, tensors, notes=None):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def torchrun(*arguments):
+def torchrun(out, *arguments):
     """Return what torchrun prints for two workers of this file; its status has to be 0."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment["TORCHINDUCTOR_CACHE_DIR"] = f"{out}-compiled"  # a killed compiler leaves half a file in the usual one
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["--max-restarts", "3", __file__, *map(str, arguments)]
+    command += ["--max-restarts", "3", __file__, str(out), *arguments]
     with subprocess.Popen(command, env=environment, stdout=-1, stderr=subprocess.STDOUT, text=True) as process:
         try:
             printed, _ = process.communicate(timeout=600)
@@ -64,6 +67,19 @@ def test_killed_workers_are_started_again_and_change_no_byte(tmp_path, parallel)
     for name in ("metrics.jsonl", "model.safetensors"):
         assert (killed / name).read_bytes() == (undisturbed / name).read_bytes()
     assert not list(killed.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_compiled_processes_compute_the_same_numbers(tmp_path, parallel):
+    torchrun(tmp_path / "plain", parallel)
+    torchrun(tmp_path / "compiled", parallel, "compiled")
+    plain, compiled = (read_run(tmp_path / name) for name in ("plain", "compiled"))
+    assert (plain.result["machine"]["compile"], compiled.result["machine"]["compile"]) == ("none", "model")
+    assert len(compiled.history) == len(plain.history)
+    for ours, theirs in zip(compiled.history, plain.history, strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-9)
+    for name, item in plain.weights().items():
+        torch.testing.assert_close(compiled.weights()[name], item, rtol=0, atol=1e-9)
 
 
 if __name__ == "__main__":
