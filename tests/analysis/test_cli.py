@@ -229,9 +229,16 @@ def test_help_and_version(capsys):
         assert "usage: mosaicbench" in capsys.readouterr().out
 
 
-def test_a_benchmark_without_options_has_help_too(capsys):
-    assert run(["bench", "regbench_law", "--help"]) == 0
-    assert capsys.readouterr().out.startswith("usage: mosaicbench bench regbench_law\n\nThe law of our languages")
+def test_a_benchmark_has_help_and_writes_only_where_asked(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(["bench", "regbench_law", "--help"])
+    assert not stop.value.code
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: mosaicbench bench [-h]")
+    assert "The law of our languages" in shown
+    assert "--out" in shown
+    assert run(["bench", "regbench_law", "--ouut", "x"]) == 2
+    assert "--ouut" in capsys.readouterr().err
 
 
 def test_the_readme_s_first_commands(tmp_path, capsys):

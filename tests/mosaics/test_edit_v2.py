@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from far_models import far
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,14 +24,8 @@ ABLATED = [
 ]
 
 
-def build(config=CONFIG, seed=1):
-    """A model in float64 far from its start, whose bandwidths differ from head to head."""
-    model = config.build(seed).double().eval()
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-        parameter.data.add_(noise, alpha=0.3)
-    return model
+def build(config=CONFIG):
+    return far(config, seed=1)
 
 
 @pytest.fixture(scope="module")

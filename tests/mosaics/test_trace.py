@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from far_models import far
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,16 +46,6 @@ OPTIONS = [
 ]
 
 
-def build(config, seed=0):
-    """A model in float64 whose biases, norms and memories are far from their start."""
-    model = config.build(seed).double().eval()
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-        parameter.data.add_(noise, alpha=0.3)
-    return model
-
-
 def inputs_of(config, length, seed=0):
     generator = torch.Generator().manual_seed(seed)
     if getattr(config, "vocabulary", 0):
@@ -66,7 +57,7 @@ def inputs_of(config, length, seed=0):
 @pytest.mark.parametrize("position", [0, 1, 5, -1])
 def test_parts_sum_to_the_outputs_for_every_option(options, position):
     config = replace(BASE, **options)
-    model, inputs = build(config), inputs_of(config, 12)
+    model, inputs = far(config), inputs_of(config, 12)
     found = trace(model, inputs, position)
     expected = model(inputs[None])[0, position].detach().numpy()
     np.testing.assert_allclose(found.contributions.sum(0), expected, rtol=0, atol=1e-12)
@@ -94,14 +85,14 @@ def test_parts_sum_to_the_outputs_for_every_option(options, position):
     ),
 )
 def test_parts_sum_to_the_outputs_for_random_models(seed, length, config):
-    found = trace(build(config, seed), inputs_of(config, length, seed))
+    found = trace(far(config, seed), inputs_of(config, length, seed))
     assert found.error < 1e-10
 
 
 def test_one_block_by_hand():
     """One head, one layer, contextual memory only: w_t (R g W_o v_t, centred) / (sqrt(d) sigma)."""
     config = MemoryMosaicConfig(vocabulary=5, n_layers=1, n_heads=1, width=4, second="none")
-    model = build(config)
+    model = far(config)
     tokens = torch.tensor([1, 3, 0, 1, 3])
     found = trace(model, tokens)
     embedding = model.ends.embedding.weight.detach()
@@ -121,7 +112,7 @@ def test_one_block_by_hand():
 
 
 def test_weights_of_a_memory_sum_to_one_and_the_window_ends_at_the_last_known_pair():
-    found = trace(build(BASE), TOKENS, 7)
+    found = trace(far(BASE), TOKENS, 7)
     table = found.parts
     for kind in ("pair", "entry"):
         sums = table[table["kind"] == kind].groupby(["layer", "head"])["weight"].sum()
@@ -132,7 +123,7 @@ def test_weights_of_a_memory_sum_to_one_and_the_window_ends_at_the_last_known_pa
 
 
 def test_later_inputs_change_nothing():
-    model, other = build(BASE), TOKENS.clone()
+    model, other = far(BASE), TOKENS.clone()
     other[6:] = 0
     np.testing.assert_array_equal(trace(model, TOKENS, 5).contributions, trace(model, other, 5).contributions)
 
@@ -141,7 +132,7 @@ def test_later_inputs_change_nothing():
 @pytest.mark.parametrize("position", [0, 1, 3, 5, -1])
 def test_parts_of_the_second_version_sum_to_the_outputs(options, position):
     config = replace(BASE_V2, **options)
-    model, inputs = build(config), inputs_of(config, 12)
+    model, inputs = far(config), inputs_of(config, 12)
     found = trace(model, inputs, position)
     expected = model(inputs[None])[0, position].detach().numpy()
     np.testing.assert_allclose(found.predicted, expected, rtol=0, atol=1e-12)
@@ -152,7 +143,7 @@ def test_parts_of_the_second_version_sum_to_the_outputs(options, position):
 @pytest.mark.parametrize("options", OPTIONS_V2, ids=str)
 def test_weights_of_the_second_version_are_those_of_its_heads(options):
     config = replace(BASE_V2, **options)
-    model, inputs = build(config), inputs_of(config, 12)
+    model, inputs = far(config), inputs_of(config, 12)
     pairs = trace(model, inputs).parts.query("kind == 'pair'")
     tables = {table.module: table.weights[0, :, -1].numpy() for table in head_weights(model, inputs[None])}
     assert set(pairs["where"]) == set(tables)
@@ -164,7 +155,7 @@ def test_weights_of_the_second_version_are_those_of_its_heads(options):
 
 
 def test_second_version():
-    model = build(BASE_V2)
+    model = far(BASE_V2)
     found = trace(model, TOKENS)
     pairs = found.parts[found.parts["kind"] == "pair"].groupby("where")["index"].agg(["min", "max"])
     assert pairs.loc["blocks.1.contextual.short"].tolist() == [7, 10]
@@ -175,7 +166,7 @@ def test_second_version():
 
 def test_moons_model():
     config = MoonsModelConfig(score="gaussian", learn_beta=True)
-    model, x = build(config), inputs_of(config, 9)
+    model, x = far(config), inputs_of(config, 9)
     for position in (0, 1, 8):
         found = trace(model, x, position)
         np.testing.assert_allclose(
@@ -198,7 +189,7 @@ def test_float32_models_are_traced_in_float64_and_left_as_they_are():
 
 
 def test_frames_and_sums():
-    found = trace(build(BASE), TOKENS, outputs=[4, 1, 6])
+    found = trace(far(BASE), TOKENS, outputs=[4, 1, 6])
     assert found.contributions.shape == (len(found.parts), 3)
     plain, centred = found.frame(1), found.contribution(1, "mean")
     assert plain["contribution"].sum() == pytest.approx(found.predicted[1], abs=1e-12)
@@ -213,7 +204,7 @@ def test_frames_and_sums():
 
 
 def test_what_does_not_fit_is_refused():
-    model = build(BASE)
+    model = far(BASE)
     with pytest.raises(InputError, match=r"^model: expected a MemoryMosaic, .*; got 'Linear'"):
         trace(torch.nn.Linear(2, 2), TOKENS)
     with pytest.raises(InputError, match=r"^position: expected a whole number from -12 to 11; got 12"):
