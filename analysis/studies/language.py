@@ -170,7 +170,8 @@ class LanguageStudy:
         """Raise an InputError for models that are unknown and texts that are not there."""
         check_models(self.models, "tokens")
         for name in ("text", "validation"):
-            existing(name, getattr(self, name) or ".", "a text file or a folder of texts")
+            if getattr(self, name):
+                existing(name, getattr(self, name), "a text file or a folder of texts")
 
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""

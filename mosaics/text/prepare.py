@@ -81,7 +81,8 @@ class PrepareConfig:
             validation = StoryCorpus(count, "validation", **known)  # type: ignore[arg-type]
             return {"train": StoryCorpus(self.stories, "train", **known), "validation": validation}  # type: ignore[arg-type]
         for name in ("train", "validation"):
-            existing(name, getattr(self, name) or ".", A_TEXT)
+            if getattr(self, name):
+                existing(name, getattr(self, name), A_TEXT)
         whole = TextCorpus(Path(self.train), self.form, self.empty)
         if self.validation:
             return {"train": whole, "validation": TextCorpus(Path(self.validation), self.form, self.empty)}
