@@ -1,12 +1,16 @@
-"""Which sentence of a story an answer was taken from: the trace of a prompt's answer, summed by sentence.
+"""Which sentence of a story an answer was taken from: by what its stored pairs add, and by what is lost without them.
 
     C[s] = sum over the stored pairs whose value is a token of sentence s of the pair's contribution to the answer's
            logit, less its mean over the candidates                                                (`mosaics.trace`)
+    D[s] = ln p(answer) - ln p(answer) with those pairs hidden from all memories, p among the candidates, in nats
+                                                                                              (`mosaics.edit.hiding`)
     source = argmax_s C[s] over the story's sentences and the question;   traced: source = the sentence that states it
+    needed = argmax_s D[s];                                               hidden: needed = the sentence that states it
 
 A pair stored at step t has a key made of the tokens up to t and a value made of token t + 1 (and t): it counts for the
 sentence of token t + 1. All heads of all layers count. A pair of a later layer hands on what earlier layers put into
-the stream at its step, so an answer may come from the right sentence by way of another; that counts as not traced.
+the stream at its step, so an answer may come from the right sentence by way of another; C counts that for the other,
+D for both. D is causal, and it alone sees what a sentence does to the keys and values of later layers.
 
 Answers of several tokens are traced by their first; candidates that begin alike count once. Common facts have no
 stating sentence and are left out. Where the answer's word stands in several sentences, `holds` tells whether the source
@@ -32,6 +36,7 @@ from toyworlds.stories.surfaces import tokens_of
 
 if TYPE_CHECKING:
     from mosaics.text.tokenizer import Tokenizer
+    from mosaics.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Sources:
 
     contributions: np.ndarray
     """(sentences + 1,) C of each sentence of the story, and of the question."""
+    effects: np.ndarray
+    """(sentences + 1,) D of the same, nats."""
     texts: tuple[str, ...]
     """The sentences, the question last."""
     stated: int
@@ -49,6 +56,11 @@ class Sources:
     def source(self) -> int:
         """Number of the sentence that adds the most."""
         return int(self.contributions.argmax())
+
+    @property
+    def needed(self) -> int:
+        """Number of the sentence without whose pairs the most is lost."""
+        return int(self.effects.argmax())
 
 
 def sentences_of(text: str) -> list[int]:
@@ -63,23 +75,40 @@ def sentences_of(text: str) -> list[int]:
 
 def sources(model: Any, tokenizer: Tokenizer, prompt: Prompt) -> Sources:
     """Trace the answer of a prompt that a sentence of its story states; the model is a Memory Mosaic."""
-    from mosaics.trace import trace
+    from mosaics.trace import exact, trace
 
     if not prompt.sentences:
         raise InputError("prompt: expected one that a sentence of the story answers; got a common fact")
     tokens = tokenizer.encode([prompt.text])[0].tolist()
     first = [int(row[0]) for row in tokenizer.encode([f" {candidate}" for candidate in prompt.candidates])]
     answer = first[prompt.candidates.index(prompt.answer)]
-    found = trace(model, [tokenizer.end, *tokens], outputs=list(dict.fromkeys(first)))
-    pairs = (found.parts["kind"] == "pair").to_numpy()
-    added = found.contribution(answer, "mean")[pairs]
-    valued = found.parts.loc[pairs, "index"].to_numpy() + found.peek
+    model, text = exact(model), [tokenizer.end, *tokens]
+    found = trace(model, text, outputs=list(dict.fromkeys(first)))
     ends = sentences_of(prompt.text)
-    sentence = np.searchsorted(ends, begins(tokenizer, tokens), side="right")
-    sums = np.zeros(len(ends))
-    np.add.at(sums, sentence[valued - 1], added)
+    sentences = np.searchsorted(ends, begins(tokenizer, tokens), side="right")
+    valued = np.arange(len(text)) + found.peek
+    # the sentence of the value of each pair; -1 for the end-of-text token, and where the value is not known yet
+    of_pair = np.concatenate([[-1], sentences, np.full(found.peek, -1)])[valued]
+    pairs = (found.parts["kind"] == "pair").to_numpy()
+    held = of_pair[found.parts.loc[pairs, "index"]]
+    sums = np.bincount(held + 1, found.contribution(answer, "mean")[pairs], len(ends) + 1)[1:]
+    effects = hidden_effects(model, found, of_pair, len(ends), answer)
     texts = tuple(prompt.text[start:end].strip() for start, end in zip([0, *ends], ends, strict=False))
-    return Sources(sums, texts, prompt.sentences[-1])
+    return Sources(sums, effects, texts, prompt.sentences[-1])
+
+
+def hidden_effects(model: Any, found: Trace, of_pair: np.ndarray, count: int, answer: int) -> np.ndarray:
+    """D, (count,) nats: what the token `answer` loses among the traced outputs when one sentence's pairs are hidden."""
+    import torch
+
+    from mosaics.edit import hiding
+
+    hidden = torch.from_numpy(of_pair == np.arange(-1, count)[:, None])
+    hidden[0] = False
+    with torch.no_grad(), hiding(model, hidden):
+        logits = model(torch.from_numpy(found.inputs).expand(len(hidden), -1))[:, -1, list(found.outputs)]
+    answers = logits.log_softmax(-1)[:, found.outputs.index(answer)].numpy()
+    return answers[0] - answers[1:]
 
 
 def begins(tokenizer: Tokenizer, tokens: Sequence[int]) -> np.ndarray:
@@ -92,7 +121,8 @@ def begins(tokenizer: Tokenizer, tokens: Sequence[int]) -> np.ndarray:
 def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.DataFrame:
     """Trace the prompts that a sentence answers, one line each.
 
-    Columns: kind, question, correct (among the candidates), traced, holds, mentions, sentences, source, stated.
+    Columns: kind, question, correct (among the candidates), traced, hidden, holds, mentions, sentences, source, needed,
+    stated.
     """
     lines = []
     for prompt in asked:
@@ -108,10 +138,12 @@ def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.Data
                 "question": prompt.question,
                 "correct": prompt.candidates[int(scores.argmax())] == prompt.answer,
                 "traced": found.source == found.stated,
+                "hidden": found.needed == found.stated,
                 "holds": holding[found.source],
                 "mentions": sum(holding),
                 "sentences": len(found.texts),
                 "source": found.source,
+                "needed": found.needed,
                 "stated": found.stated,
             }
         )

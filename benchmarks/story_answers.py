@@ -5,8 +5,10 @@
 trains the laptop recipe of `mosaics.tasks.story_answers` (a finished run is read, a stopped one continued) and measures
 
     prompts           share answered right by kind, question and factor, against chance (analysis.story_prompts)
+    guesses           how often rules that look at the surface alone are right (analysis.story_guesses)
     new facts         1 to 8 colors stated, one asked for 50 to 200 words later
-    tracing           the sentence that adds the most to the right answer (mosaic only; analysis.story_tracing)
+    tracing           the sentence that adds the most to the right answer, and the one without whose pairs the most is
+                      lost (mosaic only; analysis.story_tracing)
     profile           where memories or attention heads look (analysis.attention_profile)
     specialisation    which head's removal hurts which factor's prompts (analysis.specialisation)
 
@@ -27,6 +29,7 @@ from analysis.attention_profile import profile_table, profiles
 from analysis.bootstrap import rate_interval
 from analysis.provenance import provenance
 from analysis.specialisation import story_specialisation
+from analysis.story_guesses import guess_scores
 from analysis.story_prompts import answered, fact_storage, prompt_scores, story_prompts
 from analysis.story_tracing import traced
 from benchmarks.command import configured, write
@@ -48,7 +51,7 @@ class StoryAnswers:
     """JSON file to write."""
     model: str = "mosaic"
     """Model; any other than the mosaic has its parameter count."""
-    steps: int = 20_000
+    steps: int = 30_000
     """Updates."""
     prompts: int = 240
     """Prompts of each kind."""
@@ -85,6 +88,8 @@ class StoryAnswers:
             f"prompts by {by}": {name: dataclasses.asdict(score) for name, score in prompt_scores(table, by).items()}
             for by in ("kind", "question", "factor")
         }
+        for by in ("kind", "question"):
+            found[f"guesses by {by}"] = guess_scores(asked, by).to_dict("index")
         show(pd.DataFrame({name: line["accuracy"] for name, line in found["prompts by question"].items()}).T)
         facts = fact_storage(model, tokenizer, count=self.facts, seed=self.seed)
         cells = facts.groupby(["facts", "asked_distance"])
@@ -109,10 +114,11 @@ class StoryAnswers:
         """Share of the correctly answered prompts whose largest contribution comes from the stating sentence."""
         table = traced(model, tokenizer, story_prompts(Stories(), self.seed, self.prompts))
         right = table[table["correct"]]
-        show(right.groupby("question")[["traced", "holds", "mentions", "sentences"]].mean())
+        show(right.groupby("question")[["traced", "hidden", "holds", "mentions", "sentences"]].mean())
         return {
             "statement in the story": len(table),
             "answered right": len(right),
+            "both the same sentence": float((right["source"] == right["needed"]).mean()),
             "all": shares(right),
             "answer's word in one sentence only": shares(right[right["mentions"] == 1]),
             "by question": {str(name): shares(lines) for name, lines in right.groupby("question")},
@@ -131,11 +137,11 @@ def shares(lines: pd.DataFrame) -> dict[str, Any]:
     """Shares of traced prompts, with intervals, and the chance level of picking a sentence blindly."""
     if lines.empty:
         return {"prompts": 0}
-    intervals = {name: rate_interval(int(lines[name].sum()), len(lines)) for name in ("traced", "holds")}
+    intervals = {name: rate_interval(int(lines[name].sum()), len(lines)) for name in ("traced", "hidden", "holds")}
     return {
         "prompts": len(lines),
         **{name: dataclasses.asdict(interval) for name, interval in intervals.items()},
-        "chance of traced": float((1.0 / lines["sentences"]).mean()),
+        "chance of traced and hidden": float((1.0 / lines["sentences"]).mean()),
         "chance of holds": float((lines["mentions"] / lines["sentences"]).mean()),
     }
 

@@ -2,12 +2,12 @@
 
     python -m benchmarks.story_statistics --texts tinystories_train.txt --out results/stories
 
-writes four files into the folder:
+writes four files into the folder, or those of `--parts`:
 
     statistics.json   lengths, types and repetition of as many stories as `words` words need, and of the texts
     entropy.json      nats a story, a word, a character, for each split and several dials of the dialect
     grammar.json      stories read back from their text: state, choices and cost compared
-    prompts.json      prompts of each kind answered by the solver; questions within stories checked
+    prompts.json      prompts of each kind answered by the solver, and by rules that look at the surface alone
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from analysis.provenance import provenance
+from analysis.story_guesses import guess_scores
 from benchmarks.command import configured
 from toyworlds import Stories
 from toyworlds.core import folders
-from toyworlds.core.validate import DataError
+from toyworlds.core.validate import DataError, choice
 from toyworlds.stories.entropy import entropy
 from toyworlds.stories.grammar import events
 from toyworlds.stories.hero import SPLITS, share
@@ -35,6 +36,7 @@ from toyworlds.stories.teller import Teller
 
 SEPARATOR = "<|endoftext|>"
 CHUNK = 500
+PARTS = ("statistics", "entropy", "grammar", "prompts")
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,16 @@ class StoryStatistics:
     """Stories to read back."""
     count: int = 1000
     """Prompts of each kind."""
+    parts: tuple[str, ...] = PARTS
+    """Files to write."""
     seed: int = 0
     """Seed of the stories."""
 
     def run(self) -> None:
         """Measure and write."""
         self.out.mkdir(parents=True, exist_ok=True)
-        for name in ("statistics", "entropy", "grammar", "prompts"):
+        for name in self.parts:
+            choice("parts", name, PARTS)
             measured = {**provenance(), "seed": self.seed, **getattr(self, name)()}
             folders.write_json(self.out / f"{name}.json", measured)
             print(f"{self.out / name}.json")
@@ -135,6 +140,9 @@ class StoryStatistics:
                     "mean_distance_in_words": sum(prompt.distance for prompt in found) / len(found),
                     "different_stories": len({prompt.story for prompt in found}),
                 }
+                if dial == 0.0:
+                    measured[f"surface guesses, {kind}"] = guess_scores(found, "kind").to_dict("records")[0]
+                    measured[f"surface guesses, {kind}, by question"] = guess_scores(found).to_dict("index")
         return measured
 
 

@@ -20,8 +20,12 @@ so the weight of a removed pair goes to the others in proportion to theirs, and 
 does an older pair move into the window of a short-term memory. An inserted pair has no step, hence no age: every step
 sees it, in a short-term memory too.
 
+    with hiding(model, hidden):
+        model(tokens)                                          # each sequence of the batch without other pairs
+
 While a model is edited, its forward pass retrieves from explicit T x T tables, without dropout, in the edited
-memories only; edits hold for every sequence of a batch. The incremental `step` is not touched.
+memories only; edits hold for every sequence of a batch, `hiding` for each its own. The incremental `step` is not
+touched.
 """
 
 from __future__ import annotations
@@ -161,6 +165,31 @@ def edited(model: nn.Module, edits: Sequence[Edit], *, since: int = 0) -> Iterat
         yield
 
 
+@contextmanager
+def hiding(model: nn.Module, hidden: Tensor, *, since: int = 0) -> Iterator[None]:
+    """Hide pairs from all contextual memories inside the block: of sequence b the pairs t where hidden (B, T) is true.
+
+    What is hidden may differ from sequence to sequence, so a batch of copies of one text tells in one pass what each
+    of its parts does. As in `edited`, steps before `since` see everything.
+    """
+    integer("since", since, 0)
+    if not isinstance(hidden, Tensor) or hidden.dtype != torch.bool or hidden.dim() != 2:
+        reject("hidden", "truth values (B, T)", (getattr(hidden, "dtype", hidden), getattr(hidden, "shape", "")))
+
+    def lookup(original: Callable[..., Tensor], key: Tensor, value: Tensor, **how: Any) -> Tensor:
+        if hidden.shape != (key.shape[0], key.shape[2]):
+            reject("hidden", f"one value a pair, {(key.shape[0], key.shape[2])}", tuple(hidden.shape))
+        asked = _asked(key, value, how)
+        memory = _Memory(key, value, asked.seen() & ~hidden[:, None, None].to(key.device))
+        return _late(since, memory.retrieve(key, asked.beta, asked.score), partial(original, key, value, **how))
+
+    layers: Any = memories(model)
+    with ExitStack() as stack:
+        for memory in (memory for layer in layers for memory in layer.values()):
+            stack.enter_context(replaced(memory, "lookup", partial(lookup, memory.lookup)))
+        yield
+
+
 def _unit(model: nn.Module, layer: int, memory: str, bank: int | None = None, name: str = "") -> Any:
     """Return a contextual memory of a layer, or its persistent memory if a bank is named; errors begin with `name`."""
     layers = memories(model)
@@ -186,13 +215,12 @@ class _Plan:
 
     def pairs(self, original: Callable[..., Tensor], key: Tensor, value: Tensor, **how: Any) -> Tensor:
         """`lookup` of a contextual memory with other pairs."""
-        asked = Lookup(key, value, **how)
-        if asked.query is not None and asked.query is not key:
-            reject("seen", "none, for a model whose memory is edited", "unseen inputs")
+        asked = _asked(key, value, how)
         memory = _Memory(key, value, asked.seen())
         for name, edit in self.edits:
             memory = memory.changed(name, edit, slice(None), asked.known)
-        return self.late(memory.retrieve(key, asked.beta, asked.score), partial(original, key, value, **how))
+        found = memory.retrieve(key, asked.beta, asked.score)
+        return _late(self.since, found, partial(original, key, value, **how))
 
     def entries(self, original: Callable[[Tensor], Tensor], query: Tensor) -> Tensor:
         """`PersistentMemory.retrieve` with other entries."""
@@ -202,12 +230,20 @@ class _Plan:
         for name, edit in self.edits:
             memory = memory.changed(name, edit, integer(f"{name}bank", edit.bank, 0, banks - 1), size)
         found = memory.retrieve(query[:, None], BETA["dot"], "dot").sum(1)
-        return self.late(found, lambda: original(query).transpose(1, 2)).transpose(1, 2)
+        return _late(self.since, found, lambda: original(query).transpose(1, 2)).transpose(1, 2)
 
-    def late(self, found: Tensor, original: Callable[[], Tensor]) -> Tensor:
-        """`found` (B, heads, T, w) from step `since` on, the original before."""
-        since = self.since
-        return torch.cat([original()[:, :, :since], found[:, :, since:]], 2) if since else found
+
+def _asked(key: Tensor, value: Tensor, how: dict[str, Any]) -> Lookup:
+    """Arguments of a retrieval in which keys ask."""
+    asked = Lookup(key, value, **how)
+    if asked.query is not None and asked.query is not key:
+        reject("seen", "none, for a model whose memory is edited", "unseen inputs")
+    return asked
+
+
+def _late(since: int, found: Tensor, original: Callable[[], Tensor]) -> Tensor:
+    """`found` (B, heads, T, w) from step `since` on, the original before."""
+    return torch.cat([original()[:, :, :since], found[:, :, since:]], 2) if since else found
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@
     loss       mean over a random `loss_share` of the tokens t of -ln p
                + answer_weight * mean over the tokens a of -ln p
 
-Whole stories ask and answer such questions too, but only about two each. Every story and every prompt is of the
-training split, whose heroes are in no other. Stories never repeat: pool p of `POOL` batches tells the next ones; the
-prompts, slow to make, come back in another order once all were read. The tokenizer is trained on the first stories of
-another seed.
+The prompts are of the three kinds, and of a fourth that states 1 to 8 new colors and asks for one of them 25 to 200
+words later (`toyworlds.stories.recall`). Whole stories ask and answer such questions too, but only about two each.
+Every story and every prompt is of the training split, whose heroes are in no other. Stories never repeat: pool p of
+`POOL` batches tells the next ones; the prompts, slow to make, come back in another order once all were read. The
+tokenizer is trained on the first stories of another seed.
 
 Metrics, on stories and prompts of the validation split:
 
@@ -22,6 +23,7 @@ thousands of tokens and two narrow blocks is more than half of the work.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -43,12 +45,15 @@ from mosaics.training import TrainConfig
 from mosaics.training.placement import place
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import InputError, integer, real, reject
-from toyworlds.stories.prompts import KINDS, prompts
+from toyworlds.stories.prompts import KINDS, Prompt, prompts
+from toyworlds.stories.recall import recall_prompts
 from toyworlds.stories.world import Stories
 
 POOL = 32
 """Batches whose rows are drawn, and sorted by length, together."""
 TOKENIZER_SEED, DATA_SEED = 0, 1
+FACTS, DISTANCES = (1, 2, 4, 8), (25, 50, 100, 200)
+"""New colors of a prompt, and the words between the one that is asked for and the answer."""
 
 
 @TASKS.register("story_answers", "tokens")
@@ -62,7 +67,9 @@ class StoryAnswersConfig:
     """Stories that the tokenizer is trained on."""
     prompts: int = 10_000
     """Training prompts of each of the three kinds."""
-    question_share: float = 0.5
+    recalls: int = 1000
+    """Training prompts for each number of new colors and each distance."""
+    question_share: float = 0.6
     """Share of the rows that stop at a question."""
     answer_weight: float = 1.0
     """Weight of the answers' mean loss beside that of the text."""
@@ -76,6 +83,7 @@ class StoryAnswersConfig:
     def __post_init__(self) -> None:
         for name in ("vocabulary", "tokenizer_stories", "prompts", "batch_size", "validation"):
             integer(name, getattr(self, name), 1)
+        integer("recalls", self.recalls, 0)
         real("question_share", self.question_share, 0.0, 1.0)
         real("answer_weight", self.answer_weight, 0.0)
         real("loss_share", self.loss_share, 0.0, 1.0, above=0.0)
@@ -102,17 +110,23 @@ class StoryAnswersTask:
         """The tokenizer of the task."""
         return story_tokenizer(self.config.tokenizer_stories, self.config.vocabulary)
 
-    def questions(self, split: str, count: int) -> list[tuple[np.ndarray, int]]:
-        """Return rows that end in an answer, `count` of each kind, and the number of tokens of each answer."""
-        asked = [(p.text, p.answer) for kind in KINDS for p in prompts(Stories(), DATA_SEED, kind, count, split=split)]
-        texts = self.tokenizer.encode([text for text, _ in asked])
-        answers = self.tokenizer.encode([f" {answer}" for _, answer in asked])
+    def questions(self, asked: list[Prompt]) -> list[tuple[np.ndarray, int]]:
+        """Return rows that end in an answer, one a prompt, and the number of tokens of each answer."""
+        texts = self.tokenizer.encode([prompt.text for prompt in asked])
+        answers = self.tokenizer.encode([f" {prompt.answer}" for prompt in asked])
         return [(np.concatenate([text, a]), len(a)) for text, a in zip(texts, answers, strict=True)]
 
     @cached_property
     def asked(self) -> list[tuple[np.ndarray, int]]:
         """The training prompts."""
-        return self.questions("train", self.config.prompts)
+        recalled = [
+            prompt
+            for facts, distance in itertools.product(FACTS, DISTANCES)
+            for prompt in recall_prompts(
+                Stories(), DATA_SEED, self.config.recalls, facts=facts, distance=distance, split="train"
+            )
+        ]
+        return self.questions(three_kinds("train", self.config.prompts) + recalled)
 
     def pool(self, number: int) -> list[list[tuple[np.ndarray, int]]]:
         """Return the batches of pool `number`: rows, each with the number of tokens of its answer, 0 for a story."""
@@ -176,8 +190,13 @@ class StoryAnswersTask:
 
     @cached_property
     def validation_questions(self) -> list[tuple[np.ndarray, int]]:
-        """Validation prompts."""
-        return self.questions("validation", self.config.validation)
+        """Validation prompts of the three kinds."""
+        return self.questions(three_kinds("validation", self.config.validation))
+
+
+def three_kinds(split: str, count: int) -> list[Prompt]:
+    """Return `count` prompts of each kind."""
+    return [prompt for kind in KINDS for prompt in prompts(Stories(), DATA_SEED, kind, count, split=split)]
 
 
 @lru_cache(maxsize=2)
@@ -189,14 +208,14 @@ def story_tokenizer(stories: int, vocabulary: int) -> BytePair:
     return found
 
 
-def laptop_recipe(model: str = "mosaic", *, steps: int = 20_000) -> Recipe:
-    """Return a recipe for a core and the better part of an hour: 2 blocks, 8 heads, width 128.
+def laptop_recipe(model: str = "mosaic", *, steps: int = 30_000) -> Recipe:
+    """Return a recipe for a core and about an hour: 3 blocks, 8 heads, width 128.
 
     The mosaic is of the variant 'nano', whose logits are not divided by sqrt(d); any other model has its parameter
     count, a table of positions not counted.
     """
     task = StoryAnswersConfig()
-    options = {"n_layers": 2, "n_heads": 8, "width": 128, "variant": "nano"}
+    options = {"n_layers": 3, "n_heads": 8, "width": 128, "variant": "nano"}
     training = TrainConfig(
         steps=steps, learning_rate=2e-3, final_learning_rate=2e-4, schedule="cosine", warmup_steps=100,
         betas=(0.9, 0.95), weight_decay=0.1, clip_norm=1.0, evaluate_every=2500, checkpoint_every=250, log_every=25,

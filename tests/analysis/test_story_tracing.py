@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.story_tracing import begins, sentences_of, sources, traced
+from mosaics.edit import Remove, change
 from mosaics.mosaic import MemoryMosaicConfig
 from mosaics.text.tokenizer import Characters, train_byte_pair
 from mosaics.trace import trace
@@ -70,6 +71,26 @@ def test_contributions_are_those_of_the_trace() -> None:
     assert found.source == int(expected.argmax())
 
 
+@pytest.mark.parametrize("peek", [0, 1, 2])
+def test_effects_are_those_of_removed_pairs(peek: int) -> None:
+    tokenizer = train_byte_pair([TEXT + " blue green"] * 3, 330)
+    config = MemoryMosaicConfig(vocabulary=tokenizer.vocabulary, n_layers=2, n_heads=2, width=8, peek=peek)
+    model = config.build(1).double()
+    found = sources(model, tokenizer, ASKED)
+    first = [int(row[0]) for row in tokenizer.encode([" red", " blue", " green"])]
+    tokens = [tokenizer.end, *tokenizer.encode([TEXT])[0].tolist()]
+    ends = [len(" ".join(SENTENCES[: number + 1])) for number in range(6)] + [len(TEXT)]
+    place = [len(tokenizer.decode(tokens[1 : position + 1])) for position in range(len(tokens))]
+    for sentence in range(7):
+        start, end = [0, *ends][sentence : sentence + 2]
+        pairs = [t for t in range(len(tokens) - peek) if t + peek and start < place[t + peek] <= end]
+        edits = [Remove(layer, head, t) for layer in range(2) for head in range(2) for t in pairs]
+        before, after = change(model, tokens, edits).probabilities
+        expected = np.log(before[first[0]] / before[first].sum()) - np.log(after[first[0]] / after[first].sum())
+        assert found.effects[sentence] == pytest.approx(expected, abs=1e-9)
+    assert found.needed == int(found.effects.argmax())
+
+
 def test_a_table_of_traced_prompts() -> None:
     model = MemoryMosaicConfig(vocabulary=257, n_layers=1, n_heads=1, width=4).build(0).double()
     asked = [*prompts(Stories(), 4, "factual", 3), *prompts(Stories(), 4, "consistency", 2)]
@@ -77,5 +98,6 @@ def test_a_table_of_traced_prompts() -> None:
     assert len(table) == sum(bool(prompt.sentences) for prompt in asked)
     assert (table["source"] < table["sentences"]).all()
     assert (table["traced"] == (table["source"] == table["stated"])).all()
+    assert (table["hidden"] == (table["needed"] == table["stated"])).all()
     with pytest.raises(InputError, match="a common fact"):
         sources(model, Characters(), next(prompt for prompt in asked if not prompt.sentences))

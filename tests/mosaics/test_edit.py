@@ -4,15 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from mosaics.edit import Change, Insert, Remove, Replace, change, edited, entries, stored
+from mosaics.edit import Change, Insert, Remove, Replace, change, edited, entries, hiding, stored
+from mosaics.lookups import memories
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
+from mosaics.mosaic_v2 import MemoryMosaicV2Config
 from mosaics.trace import trace
 from toyworlds.core.validate import InputError
 
 CONFIG = MemoryMosaicConfig(vocabulary=7, n_layers=2, n_heads=2, width=8, persistent_size=5, persistent_banks=2)
 TOKENS = torch.tensor([1, 4, 2, 2, 6, 0, 3, 1, 5, 2, 4, 1])
 GAUSSIAN = MemoryMosaicConfig(vocabulary=7, n_layers=1, n_heads=2, width=8, key_norm="gaussian", peek=2)
+
+VERSION_2 = MemoryMosaicV2Config(vocabulary=7, n_layers=2, n_heads=2, width=8, window=4, delay=2)
 
 
 @pytest.fixture(params=[CONFIG, GAUSSIAN], ids=["unit", "gaussian"])
@@ -29,7 +33,7 @@ def by_hand(model, tokens, keep, layer):
     """Outputs where head 1 of a contextual memory sees, at every step, only the pairs for which `keep` is true."""
     unit = model.blocks[layer].contextual
 
-    def retrieve(key, value):
+    def retrieve(key, value, segments=None):
         found = type(unit).retrieve(unit, key, value).clone()
         for step in range(len(tokens)):
             pairs = [t for t in range(step - unit.peek + 1) if keep(t, step)]
@@ -190,3 +194,30 @@ def test_models_that_cannot_be_edited(mosaic):
     twice = edited(mosaic, [Remove(0, 0, 1)])
     with edited(mosaic, [Remove(0, 0, 0)]), pytest.raises(InputError, match="being edited already"), twice:
         pass
+
+
+@pytest.mark.parametrize("since", [0, 7])
+@pytest.mark.parametrize("config", [CONFIG, GAUSSIAN, VERSION_2], ids=["unit", "gaussian", "version 2"])
+def test_hidden_pairs_are_removed_pairs_of_one_sequence(config, since):
+    model = config.build(1).double().eval()
+    groups = [(), (3, 5), (0, 1, 2), (8,)]
+    hidden = torch.zeros(len(groups), len(TOKENS), dtype=torch.bool)
+    for row, pairs in enumerate(groups):
+        hidden[row, list(pairs)] = True
+    with torch.no_grad(), hiding(model, hidden, since=since):
+        found = model(TOKENS.expand(len(groups), -1))
+    names = [(layer, name) for layer, named in enumerate(memories(model)) for name in named]
+    for row, pairs in enumerate(groups):
+        edits = [Remove(layer, head, t, name) for layer, name in names for head in range(2) for t in pairs]
+        for position in (since, -1):
+            expected = change(model, TOKENS, edits, position, since=since).after
+            np.testing.assert_allclose(found[row, position], expected, atol=1e-12)
+    assert not torch.allclose(found[0, -1], found[1, -1])
+
+
+def test_what_is_hidden_is_checked(mosaic):
+    with pytest.raises(InputError, match="hidden: expected truth values"), hiding(mosaic, torch.zeros(1, 12)):
+        pass
+    wrong = torch.zeros(1, 5, dtype=torch.bool)
+    with pytest.raises(InputError, match=r"hidden: expected one value a pair, \(1, 12\)"), hiding(mosaic, wrong):
+        mosaic(TOKENS[None])

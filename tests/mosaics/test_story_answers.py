@@ -16,8 +16,9 @@ from mosaics.training import TrainConfig, train
 from toyworlds import Stories
 from toyworlds.core.validate import InputError
 from toyworlds.stories.prompts import KINDS, prompts
+from toyworlds.stories.recall import recall_prompts
 
-CONFIG = StoryAnswersConfig(vocabulary=400, tokenizer_stories=20, prompts=4, batch_size=2, validation=2)
+CONFIG = StoryAnswersConfig(vocabulary=400, tokenizer_stories=20, prompts=4, recalls=0, batch_size=2, validation=2)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def test_a_pool_holds_stories_and_questions(task: StoryAnswersTask) -> None:
     rows = [row for batch in task.pool(0) for row in batch]
     answers = [count for _, count in rows]
     assert len(rows) == 2 * POOL
-    assert sum(count > 0 for count in answers) == POOL
+    assert sum(count > 0 for count in answers) == round(0.6 * 2 * POOL)
     texts = {task.tokenizer.decode(row) for row, count in rows if count}
     expected = {f"{p.text} {p.answer}" for kind in KINDS for p in prompts(Stories(), 1, kind, 4, split="train")}
     assert texts == expected  # twelve prompts, read more than once in 32 rows
@@ -37,6 +38,19 @@ def test_a_pool_holds_stories_and_questions(task: StoryAnswersTask) -> None:
     assert all(row[-1] == task.tokenizer.end for row in whole)
     later = {task.tokenizer.decode(row) for batch in task.pool(1) for row, count in batch if not count}
     assert not later & {task.tokenizer.decode(row) for row in whole}
+
+
+def test_new_colors_are_asked_for_too() -> None:
+    task = dataclasses.replace(CONFIG, prompts=1, recalls=1).build(3)
+    found = {task.tokenizer.decode(row) for row, _ in task.asked}
+    recalled = [
+        prompt
+        for facts in (1, 2, 4, 8)
+        for distance in (25, 50, 100, 200)
+        for prompt in recall_prompts(Stories(), 1, 1, facts=facts, distance=distance, split="train")
+    ]
+    assert len(found) == 3 + len(recalled)
+    assert {f"{prompt.text} {prompt.answer}" for prompt in recalled} < found
 
 
 def test_a_batch_by_hand(task: StoryAnswersTask) -> None:

@@ -9,6 +9,7 @@ import pytest
 from toyworlds import Stories
 from toyworlds.core.validate import DataError, InputError
 from toyworlds.stories import solver
+from toyworlds.stories.lexicon import NAMES
 from toyworlds.stories.parse import parse, parse_prompt
 from toyworlds.stories.prompts import KINDS, Prompt, prompts
 from toyworlds.stories.recall import recall_prompts
@@ -85,6 +86,20 @@ def test_logical_prompts_need_steps_and_their_answer_is_not_in_the_last_statemen
     where = [prompt for prompt in found if prompt.question == "ask_where" and prompt.steps == 2]
     assert where
     assert all(len(prompt.sentences) == 2 for prompt in where)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_no_sentence_of_the_story_answers_the_question(kind: str) -> None:
+    for prompt in prompts(Stories(), 9, kind, 8 * len(KINDS[kind])):
+        story, question = parse_prompt(prompt.text)
+        told = {sentence.event.name for sentence in story.sentences}
+        days = {"ask_day", "ask_tomorrow"}
+        assert not told & (days if prompt.question in days else {prompt.question}), prompt.text
+        assert len(story.sentences) >= 4
+        if prompt.question in ("ask_holder", "ask_owner", "ask_name"):
+            speakers = {NAMES.forms[""][story.name[who]] for who in (0, question.roles["c"])}  # the hero is asked
+            assert prompt.answer not in speakers
+            assert len(set(prompt.candidates) - speakers) >= 2
 
 
 def test_prompts_are_a_function_of_their_arguments_and_fewer_are_the_first_of_more() -> None:

@@ -6,7 +6,9 @@
     consistency  names, homes, places and belongings carried through the story
 
 A prompt is told in the words that the stories themselves use for such questions, so a language model of the world
-has read many of its kind. The story before the question is the beginning of one of `split`.
+has read many of its kind. The story before the question is the beginning of one of `split`. Where the story asks such
+a question itself, it is cut before, so that no prompt is answered by repeating an answer. Who asks and who is asked are
+never what is asked for; so a question for a name has two candidates left at least that are neither.
 
     ... Tom waved and walked to the mill.
     When Jasmine came home, Mom was waiting at the gate.
@@ -25,6 +27,7 @@ from toyworlds.core.seeds import Stream, below
 from toyworlds.core.validate import choice, integer
 from toyworlds.stories.draws import SENTENCES, WORDS_PER_STORY, Draws, Hero
 from toyworlds.stories.fill import forms
+from toyworlds.stories.grammar import events
 from toyworlds.stories.lexicon import (
     COLORS,
     DAYS,
@@ -40,7 +43,7 @@ from toyworlds.stories.lexicon import (
     Table,
 )
 from toyworlds.stories.plots.ending import at_home
-from toyworlds.stories.questions import QUESTIONS, common_fact, keeps, most, own_home
+from toyworlds.stories.questions import DAY_QUESTIONS, QUESTIONS, common_fact, keeps, most, own_home
 from toyworlds.stories.statements import handed, stated
 from toyworlds.stories.teller import Teller
 from toyworlds.stories.world import Stories
@@ -54,6 +57,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 QUESTIONS_IN_ALL = tuple(question for questions in KINDS.values() for question in questions)
 NARRATED = ("custom", "gear_chat", "eats", "den", "deals", "beside_bed", "home_is", "ask_most")
 """Questions that need nobody at home to ask them."""
+FOR_OTHERS = ("ask_holder", "ask_owner", "ask_name")
+"""Questions for the name of somebody who neither asks nor is asked."""
 WORDS_PER_PROMPT = 1 + SENTENCES + WORDS_PER_STORY
 """Random words set aside for a prompt: where it is cut, what is in the dialect, and all other choices."""
 NOBODY = Hero(0, 0, 0, 0.0)
@@ -130,13 +135,22 @@ def _stream(world: Stories, seed: int, split: str, wanted: Wanted) -> Iterator[P
     number = QUESTIONS_IN_ALL.index(wanted.question)
     for story in itertools.count(number, len(QUESTIONS_IN_ALL)):
         words = stream.words(story * WORDS_PER_PROMPT, WORDS_PER_PROMPT)
-        length = len(world.tell(seed, split, story, 1)[0].texts)
-        cut = FIRST_CUT + int(below(words[:1], max(length - FIRST_CUT, 1))[0])
+        told = world.tell(seed, split, story, 1)[0].events
+        cut = FIRST_CUT + int(below(words[:1], max(len(told) - FIRST_CUT, 1))[0])
+        cut = min([cut, *(told.index(event) for event in revealing(wanted.question) if event in told)])
+        if cut < FIRST_CUT:
+            continue
         teller = world.tell(seed, split, story, 1, limit=cut)[0]
         teller.draws = Draws(words[1 + SENTENCES :].tolist(), NOBODY, world.dialect, words[1 : 1 + SENTENCES].tolist())
         prompt = make_prompt(teller, wanted, story)
         if prompt is not None:
             yield prompt
+
+
+def revealing(question: str) -> list[int]:
+    """Numbers of the events that would say the answer to a question of this sort, or give it away."""
+    names = DAY_QUESTIONS if question in DAY_QUESTIONS else (question,)
+    return [events()[name].number for name in names]
 
 
 def make_prompt(t: Teller, wanted: Wanted, story: int) -> Prompt | None:
@@ -150,6 +164,8 @@ def make_prompt(t: Teller, wanted: Wanted, story: int) -> Prompt | None:
     asked, answer = t.ask(question, **roles)
     candidates = _candidates(t, question)
     if answer not in candidates or len(candidates) < FEWEST_CANDIDATES:
+        return None
+    if question in FOR_OTHERS and len(set(candidates) - {NAMES.forms[""][t.name[roles[role]]] for role in "ac"}) < 2:
         return None
     text = "".join(t.texts) + asked
     span = _span(t, sentences[-1]) if sentences else (0, 0)
