@@ -1,9 +1,12 @@
-"""How much of a batch is padding: RegBench problems and stories, shuffled and side by side with others of like length.
+"""How much of a batch is padding: RegBench problems and stories, shuffled, beside others of like length, and packed.
 
+    mosaicbench prepare-text --out data/tiny --train TinyStories-train.txt --validation .. --vocabulary 2048
+    mosaicbench prepare-text --out data/world --stories 3000 --validation-stories 1000 --vocabulary 2048
     python -m benchmarks.padding --texts data/tiny data/world --out results/speed/padding.json
 
 Padding is the share of the places of an epoch's batches that hold no token of a text (`mosaics.tasks.batching`). The
-folders of `--texts` are token streams (`mosaicbench prepare-text`), of which the duplicates are written down as well.
+folders of `--texts` are token streams, of which the duplicates are written down as well. Packed batches have as many
+places as the others, in longer rows with a longer context.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from mosaics.tasks.language import language_task
 from mosaics.tasks.regbench import RegBenchTaskConfig
 
 CONTEXT = 512
+PACKED = (512, 1024, 2048)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class PaddingBenchmark:
         return rows
 
     def text(self, folder: Path) -> list[dict[str, Any]]:
-        """Rows sorted by length, in random order, and all of the whole context."""
+        """Rows sorted by length, packed, in random order, and all of the whole context."""
         rows = []
         for batch in self.text_rows:
             task = language_task(folder, context=CONTEXT, batch_size=batch).build()
@@ -73,11 +77,17 @@ class PaddingBenchmark:
                     "duplicates": task.data.manifest["duplicates"],
                     "rows": batch,
                     "sorted": task.padding(),
+                    "packed": {str(context): self.packed(folder, context, batch) for context in PACKED},
                     "not sorted": padding(lengths, batch, order),
                     "whole context": 1.0 - float(lengths.mean()) / CONTEXT,
                 }
             )
         return rows
+
+    def packed(self, folder: Path, context: int, rows: int) -> float:
+        """Several windows of at most `context` tokens in each row of `context` places."""
+        size = max(rows * CONTEXT // context, 1)
+        return language_task(folder, context=context, batch_size=size, packing="packed").build().padding()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -33,6 +33,7 @@ from torch.nn import functional
 from mosaics.memory import extract
 from mosaics.memory.leaky_average import leaky_average
 from mosaics.memory.leaky_keys import leaky_keys, unit, widened
+from mosaics.memory.options import since_start
 from toyworlds.core.validate import reject
 
 EXPONENT = 10.0
@@ -59,14 +60,18 @@ class TimeConvolution(nn.Module):
         """Zeros before the first input."""
         return PastInputs(self.weight.new_zeros(batch, self.size - 1, self.weight.shape[1]))
 
-    def forward(self, x: Tensor, state: PastInputs | None = None) -> Tensor:
-        """Convolve x (batch, T, d)."""
+    def forward(self, x: Tensor, state: PastInputs | None = None, segments: Tensor | None = None) -> Tensor:
+        """Convolve x (batch, T, d); each of the `segments` (batch, T) by itself."""
         if state is None:
             known = functional.pad(x, (0, 0, self.size - 1, 0))
         else:
             known = torch.cat([state.values, x], 1)
             state.values = known[:, known.shape[1] - self.size + 1 :]
-        y = torch.einsum("btik,oik->bto", known.unfold(1, self.size, 1), self.weight)
+        last = known.unfold(1, self.size, 1)
+        if segments is not None:
+            age = torch.arange(self.size - 1, -1, -1, device=x.device)
+            last = last.masked_fill((age > since_start(segments)[..., None])[:, :, None], 0.0)
+        y = torch.einsum("btik,oik->bto", last, self.weight)
         return y if self.bias is None else y + self.bias
 
 
@@ -75,9 +80,11 @@ def projection(width: int, size: int, bias: bool) -> nn.Linear | TimeConvolution
     return nn.Linear(width, width, bias=bias) if size == 1 else TimeConvolution(width, size, bias)
 
 
-def project(module: nn.Linear | TimeConvolution, x: Tensor, past: PastInputs | None) -> Tensor:
-    """Apply `module`; only a convolution has a past."""
-    return module(x, past) if isinstance(module, TimeConvolution) else module(x)
+def project(
+    module: nn.Linear | TimeConvolution, x: Tensor, past: PastInputs | None, segments: Tensor | None = None
+) -> Tensor:
+    """Apply `module`; only a convolution has a past, and looks at segments."""
+    return module(x, past, segments) if isinstance(module, TimeConvolution) else module(x)
 
 
 @dataclass
@@ -138,17 +145,17 @@ class LeakyKey(nn.Module):
     def forward(self, x: Tensor, state: KeyState | None = None, segments: Tensor | None = None) -> Tensor:
         """Keys (batch, heads, T, d / heads) of inputs x (batch, T, d).
 
-        Segments (batch, T) tell packed sequences apart: no key holds anything of another segment. A state, and a
-        convolution of the inputs, know of one sequence only.
+        Segments (batch, T) tell packed sequences apart: no key holds anything of another segment. A state knows of one
+        sequence only.
         """
-        return self.from_projected(project(self.project, x, state.past if state else None), state, segments)
+        if segments is not None and state is not None:
+            reject("segments", "none with a state", tuple(segments.shape))
+        return self.from_projected(project(self.project, x, state.past if state else None, segments), state, segments)
 
     def from_projected(
         self, projected: Tensor, state: KeyState | None = None, segments: Tensor | None = None
     ) -> Tensor:
         """Keys of k~ (batch, T, d)."""
-        if segments is not None and (state is not None or isinstance(self.project, TimeConvolution)):
-            reject("segments", "none with a state or with a kernel over several inputs", tuple(segments.shape))
         split = projected.unflatten(-1, (self.heads, -1))
         if self.norm == "unit" and state is None:
             return leaky_keys(split, self.decay(), self.scale(), self.offset, segments=segments, by_head=self.by_head)
@@ -216,9 +223,12 @@ class PeekingValue(nn.Module):
             convolution.initial_state(batch) if convolution else None,
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Values v_T (batch, heads, T, d / heads) of inputs x (batch, T, d); the last `peek` are zero."""
-        projected = x if self.project is None else self.project(x)
+    def forward(self, x: Tensor, segments: Tensor | None = None) -> Tensor:
+        """Values v_T (batch, heads, T, d / heads) of inputs x (batch, T, d); the last `peek` are zero.
+
+        With `segments` (batch, T) each value that is made within its segment holds nothing of another one.
+        """
+        projected = x if self.project is None else project(self.project, x, None, segments)
         heads = widened(projected).unflatten(-1, (self.heads, -1))
         if self.mix is not None and extract.available(heads):
             return extract.values(heads, self.mix, self.scale(), self.offset, self.peek).to(projected.dtype)

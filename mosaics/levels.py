@@ -13,7 +13,8 @@
 starting values for the bandwidth; ours are beta_1 = beta_0 = 1 and alpha = 2 / (w + 4), the rate at which the best
 bandwidth of a kernel smoother in w dimensions grows.
 
-Sequences (batch, T, d), memories (batch, heads, T, w). The delay m is drawn anew at every training forward pass.
+Sequences (batch, T, d), memories (batch, heads, T, w); segments (batch, T) of packed rows, or None. The delay m is
+drawn anew at every training forward pass.
 
 Reference: Memory Mosaics at scale, arXiv 2507.03285, sec. 3 and appendix C.
 """
@@ -31,6 +32,7 @@ from mosaics.levels_ablated import SteadyBandwidth, SteadyKey
 from mosaics.memory import retrieve
 from mosaics.memory.leaky_average import leaky_average
 from mosaics.memory.leaky_keys import unit, widened
+from mosaics.memory.options import since_start
 from mosaics.memory.windowed import pad
 from mosaics.pairs import Pairs, PairStore, RecentPairs
 from mosaics.stack import StoreMaker
@@ -46,12 +48,12 @@ class GatedKey(nn.Module):
         self.gate = nn.Linear(width, heads, bias=False)
         self.decay = nn.Linear(width, heads, bias=False)
 
-    def forward(self, x: Tensor, last: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, last: Tensor | None = None, segments: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Keys (batch, heads, T, w) of x (batch, T, d) that follows `last`, and the last k-."""
         projected = self.project(x)
         gained = widened(projected).unflatten(-1, (self.heads, -1)) * torch.exp(widened(self.gate(x)))[..., None]
         decay = widened(self.decay(x)).abs()
-        average = leaky_average(gained, decay) if x.shape[1] > 1 else gained
+        average = leaky_average(gained, decay, segments=segments) if x.shape[1] > 1 else gained
         if last is not None:
             average = average + torch.exp(-decay.cumsum(1))[..., None] * last[:, None]
         keys = unit(average, torch.ones_like(average[..., :1]), 0.0).to(projected.dtype)
@@ -69,8 +71,8 @@ class AdaptiveBandwidth(nn.Module):
         self.logit_alpha = nn.Parameter(torch.full((heads,), math.log(alpha / (1 - alpha))))
 
     def forward(self, count: Tensor) -> Tensor:
-        """Beta (heads, T, 1) for the numbers of pairs (T,); an empty memory counts as one pair."""
-        powers = count.clamp_min(1.0) ** torch.sigmoid(self.logit_alpha)[:, None]
+        """Beta (.., heads, T, 1) for the numbers of pairs (.., T); an empty memory counts as one pair."""
+        powers = count[..., None, :].clamp_min(1.0) ** torch.sigmoid(self.logit_alpha)[:, None]
         return (torch.exp(self.log_beta_1)[:, None] * powers + torch.exp(self.log_beta_0)[:, None])[..., None]
 
 
@@ -103,18 +105,23 @@ class Level(nn.Module):
         self.value = PeekingValue(width, heads)
         self.bandwidth = AdaptiveBandwidth(heads, width // heads) if adaptive else SteadyBandwidth(heads)
 
-    def forward(self, x: Tensor, delay: int, state: LevelState | None = None) -> Tensor:
-        """What each memory finds, (batch, T, heads, w); a fresh `state`, where given, ends up as after T steps."""
+    def forward(self, x: Tensor, delay: int, state: LevelState | None = None, segments: Tensor | None = None) -> Tensor:
+        """What each memory finds, (batch, T, heads, w); a fresh `state`, where given, ends up as after T steps.
+
+        In a packed row steps, and with them the pairs in reach, are counted from the start of each segment.
+        """
         if state is None:
-            key, value = self.key(x)[0], self.value(x)
+            key, value = self.key(x, segments=segments)[0], self.value(x)
         else:
             key, value = self._fill(x, state)
-        beta = self.sharpness(torch.arange(x.shape[1], device=x.device), delay)[None, ..., 0]
+        own = None if segments is None else segments[:, None]
+        steps = torch.arange(x.shape[1], device=x.device)[None] if segments is None else since_start(segments)
+        beta = self.sharpness(steps, delay)[..., 0]
         window = (1, self.window) if self.window else (delay, None)
-        return self.lookup(key, value, beta=beta, score="dot", window=window).transpose(1, 2)
+        return self.lookup(key, value, beta=beta, score="dot", window=window, segments=own).transpose(1, 2)
 
     def sharpness(self, steps: Tensor, delay: int) -> Tensor:
-        """2 beta (heads, T, 1) at the given steps (T,)."""
+        """2 beta (.., heads, T, 1) at the given steps (.., T)."""
         count = (steps - delay + 1).clamp_min(0)
         count = count.clamp_max(self.window) if self.window else count
         return 2.0 * self.bandwidth(count.to(self.value.value_beta.dtype))
@@ -162,14 +169,14 @@ class TwoLevelMemory(nn.Module):
         self.long = Level(width, heads, delay=delay, **parts)
         self.output = nn.Linear(2 * width, width, bias=False)
 
-    def forward(self, x: Tensor, state: list[LevelState] | None = None) -> Tensor:
+    def forward(self, x: Tensor, state: list[LevelState] | None = None, segments: Tensor | None = None) -> Tensor:
         """Output (batch, T, d)."""
         delay = self.long.delay
         if self.training:
             low, high = self.training_delay
             delay = int(torch.randint(low, high + 1, ()))
-        short = self.short(x, 1, state[0] if state else None)
-        found = torch.cat([short, self.long(x, delay, state[1] if state else None)], 2)
+        short = self.short(x, 1, state[0] if state else None, segments)
+        found = torch.cat([short, self.long(x, delay, state[1] if state else None, segments)], 2)
         return self.output(found.flatten(2))
 
     def memories(self) -> dict[str, nn.Module]:
@@ -194,9 +201,9 @@ class OneLevelMemory(nn.Module):
         self.level = Level(width, heads, **parts)
         self.output = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor, state: LevelState | None = None) -> Tensor:
+    def forward(self, x: Tensor, state: LevelState | None = None, segments: Tensor | None = None) -> Tensor:
         """Output (batch, T, d)."""
-        return self.output(self.level(x, 1, state).flatten(2))
+        return self.output(self.level(x, 1, state, segments).flatten(2))
 
     def memories(self) -> dict[str, nn.Module]:
         """Return the one memory, which has no name."""

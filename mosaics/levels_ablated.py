@@ -32,12 +32,12 @@ class SteadyKey(nn.Module):
         self.project = nn.Linear(width, width, bias=False)
         self.leaky_beta = nn.Parameter(torch.linspace(0.5, 5.0, heads) / EXPONENT)
 
-    def forward(self, x: Tensor, last: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, last: Tensor | None = None, segments: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Keys (batch, heads, T, w) of x (batch, T, d) that follows `last`, and the last k-."""
         projected = self.project(x)
         keys = widened(projected).unflatten(-1, (self.heads, -1))
         decay = EXPONENT * widened(self.leaky_beta).abs()
-        average = leaky_average(keys, decay) if x.shape[1] > 1 else keys
+        average = leaky_average(keys, decay, segments=segments) if x.shape[1] > 1 else keys
         if last is not None:
             steps = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=decay.dtype)
             average = average + torch.exp(-steps[:, None] * decay)[..., None] * last[:, None]
@@ -52,5 +52,5 @@ class SteadyBandwidth(nn.Module):
         self.log_beta = nn.Parameter(torch.full((heads,), math.log(2.0)))
 
     def forward(self, count: Tensor) -> Tensor:
-        """Beta (heads, T, 1) for the numbers of pairs (T,), which do not matter."""
-        return torch.exp(self.log_beta)[:, None, None].expand(-1, len(count), 1)
+        """Beta (.., heads, T, 1) for the numbers of pairs (.., T), which do not matter."""
+        return torch.exp(self.log_beta)[:, None, None].expand(*count.shape[:-1], -1, count.shape[-1], 1)

@@ -39,6 +39,12 @@ class Lookup:
     window: tuple[int, int | None] = (1, None)
     query: Tensor | None = None
     dropout: float = 0.0
+    segments: None = None
+    """None: who looks at a memory, or edits it, knows of one sequence a row."""
+
+    def __post_init__(self) -> None:
+        if self.segments is not None:
+            reject("segments", "none, for a model whose memories are traced or edited", "packed rows")
 
     @property
     def known(self) -> int:

@@ -38,7 +38,7 @@ NANO_LIMIT = math.log(65535.0)
 LIBRARY_LIMIT = 5.0
 
 
-@MODELS.register("mosaic", "tokens", "vectors")
+@MODELS.register("mosaic", "tokens", "vectors", "segments")
 @dataclass(frozen=True)
 class MemoryMosaicConfig:
     """Memory Mosaic: contextual and persistent memories (the paper's model of sequences)."""
@@ -141,11 +141,11 @@ class Block(nn.Module):
         self.second = second_unit(config)
         self.dropout = nn.Dropout(config.output_dropout)
 
-    def forward(self, x: Tensor, state: list[Any] | None = None) -> Tensor:
+    def forward(self, x: Tensor, state: list[Any] | None = None, segments: Tensor | None = None) -> Tensor:
         """Residual stream after the block; a fresh `state`, where given, ends up as after T steps."""
         for index, (norm, unit) in enumerate(self.units()):
             x = x if self.pre_norm else norm(x)
-            x = x + self.dropout(unit(norm(x) if self.pre_norm else x, state[index] if state else None))
+            x = x + self.dropout(unit(norm(x) if self.pre_norm else x, state[index] if state else None, segments))
         return x
 
     def step(self, x: Tensor, state: list[Any]) -> Tensor:

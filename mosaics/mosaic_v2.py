@@ -27,7 +27,7 @@ from mosaics.stack import Stack, StoreMaker
 from toyworlds.core.validate import choice, integer, real, reject
 
 
-@MODELS.register("mosaic_v2", "tokens", "vectors")
+@MODELS.register("mosaic_v2", "tokens", "vectors", "segments")
 @dataclass(frozen=True)
 class MemoryMosaicV2Config:
     """Memory Mosaic v2: adaptive bandwidth, gated keys, short-term and long-term memories."""
@@ -117,9 +117,9 @@ class BlockV2(nn.Module):
         self.second = SwiGLU(config.width, config.hidden_size or 8 * config.width // 3)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, state: Any = None) -> Tensor:
+    def forward(self, x: Tensor, state: Any = None, segments: Tensor | None = None) -> Tensor:
         """Residual stream (batch, T, d) after the block."""
-        x = x + self.dropout(self.contextual(self.norm(x), state))
+        x = x + self.dropout(self.contextual(self.norm(x), state, segments))
         return x + self.dropout(self.second(self.second_norm(x)))
 
     def step(self, x: Tensor, state: Any) -> Tensor:

@@ -3,6 +3,8 @@
     MODELS[name](**options).build(seed)  -> torch.nn.Module, a SequenceModel (mosaics.interface)
     TASKS[name](**options).build(seed)   -> a Task (mosaics.interface)
 
+Tags of models: "tokens", "vectors" for what they read, "segments" where they take packed rows (`mosaics.stack`).
+
 A registry is filled by importing the files that define its entries; ``import mosaics.catalogue`` imports all.
 """
 

@@ -2,8 +2,13 @@
 
     h_0 = E[x] (+ P[T]),   h_l = block_l(h_{l-1}),   outputs = read-out(norm(h_L))
 
-A block has ``forward(x, state=None)`` for a sequence (a fresh state, where given, ends up as after its last step),
-``step(x, state)`` for one input, and ``initial_state(batch, make_store)``. States are changed in place.
+A block has ``forward(x, state=None, segments=None)`` for a sequence (a fresh state, where given, ends up as after its
+last step), ``step(x, state)`` for one input, and ``initial_state(batch, make_store)``. States are changed in place.
+
+Packed rows: `segments` (B, T), whole numbers, tells apart sequences that stand behind each other in a row; a run of
+equal numbers is one of them. Outputs and gradients are those of each sequence alone: no memory and no average reaches
+from one to another, and positions are counted from each one's start. A state holds one sequence, so there is none with
+segments.
 """
 
 from __future__ import annotations
@@ -16,8 +21,9 @@ from torch import Tensor, nn
 
 from mosaics.base import count_parameters
 from mosaics.ends import Ends
+from mosaics.memory.options import since_start
 from mosaics.pairs import PairStore
-from toyworlds.core.validate import integer
+from toyworlds.core.validate import integer, reject
 
 StoreMaker = Callable[[str], PairStore]
 """Makes the place where one memory holds its pairs during generation, given its score: "dot" or "gaussian"."""
@@ -45,18 +51,22 @@ class Stack(nn.Module):
         self.config, self.seed = config, seed
         self.positions = None
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits (B, T, vocabulary) of tokens (B, T), or vectors of vectors."""
-        return self.read_out(self.hidden_states(inputs)[-1])
+    def forward(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+        """Logits (B, T, vocabulary) of tokens (B, T), or vectors of vectors; `segments` (B, T) of packed rows."""
+        return self.read_out(self.hidden_states(inputs, segments=segments)[-1])
 
-    def hidden_states(self, inputs: Tensor, state: StackState | None = None) -> list[Tensor]:
+    def hidden_states(
+        self, inputs: Tensor, state: StackState | None = None, segments: Tensor | None = None
+    ) -> list[Tensor]:
         """Residual stream (B, T, d) before the first block and after each; a fresh state is filled."""
         stream = self.ends.enter(inputs)
+        if segments is not None:
+            check_segments(segments, inputs, state)
         if self.positions is not None:
-            stream = stream + self.positions.weight[: inputs.shape[1]]
+            stream = stream + self._positions(inputs.shape[1], segments)
         streams = [self.dropout(stream)]
         for index, block in enumerate(self.blocks):
-            streams.append(block(streams[-1], state.blocks[index] if state else None))
+            streams.append(block(streams[-1], state.blocks[index] if state else None, segments))
         return streams
 
     def read_out(self, stream: Tensor) -> Tensor:
@@ -88,6 +98,11 @@ class Stack(nn.Module):
         state.position += 1
         return self.read_out(stream), state
 
+    def _positions(self, length: int, segments: Tensor | None) -> Tensor:
+        """Learned positions (T, d), of packed rows (B, T, d)."""
+        assert self.positions is not None
+        return self.positions.weight[:length] if segments is None else self.positions(since_start(segments))
+
     def num_parameters(self) -> int:
         """Count the numbers that training can change."""
         return count_parameters(self)
@@ -96,3 +111,13 @@ class Stack(nn.Module):
         """Parameters that a step multiplies by: all but those that are looked up."""
         positions = self.positions.weight.numel() if self.positions is not None else 0
         return self.num_parameters() - self.ends.lookup_parameters() - positions
+
+
+def check_segments(segments: Any, inputs: Tensor, state: StackState | None) -> None:
+    """Check the segments of packed inputs (B, T) or (B, T, C)."""
+    if state is not None:
+        reject("segments", "none with a state, which holds one sequence", tuple(segments.shape))
+    whole = isinstance(segments, Tensor) and not segments.is_floating_point()
+    if not whole or segments.shape != inputs.shape[:2] or segments.device != inputs.device:
+        shown = (tuple(segments.shape), str(segments.dtype), str(segments.device)) if whole else segments
+        reject("segments", f"whole numbers {tuple(inputs.shape[:2])} on the device of the inputs", shown)

@@ -82,6 +82,12 @@ class StackedModel(nn.Module):
                     raise
                 reject("model", "one that torch.vmap can batch", type(self.config).__name__, str(error).split(". ")[0])
 
+    @property
+    def like(self) -> nn.Module:
+        """A lone model of the kind, whose weights are no member's."""
+        model: nn.Module = self._like[0].model
+        return model
+
     def of(self, index: int, function: Callable[..., Any], *given: Any) -> Any:
         """Result of function(model, ...) for the member `index` alone."""
         own = {name: tensor[index] for name, tensor in self._tensors().items()}
@@ -111,7 +117,7 @@ class StackedModel(nn.Module):
 
     def flops_per_token(self, context: int) -> float:
         """Operations of one step of one member after `context` steps."""
-        model: Any = self._like[0].model
+        model: Any = self.like
         flops: float = model.flops_per_token(context)
         return flops
 

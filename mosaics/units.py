@@ -10,7 +10,8 @@ T those of steps t <= T - peek; with peek = 0 (an ablation) its own pair too. Wh
 Dropout acts on retrieval weights during training as published: each weight is dropped with probability p, the others
 are divided by 1 - p. On a CPU torch's attention does it, which there computes the whole T x T table.
 
-Sequences (batch, T, d); one step (batch, d). The state of a unit is changed by the step that reads it.
+Sequences (batch, T, d); one step (batch, d). The state of a unit is changed by the step that reads it. Segments
+(batch, T), whole numbers, tell packed sequences apart (`mosaics.stack`); there is no state with them.
 
 Reference: Memory Mosaics, arXiv 2405.06394, sec. 2, 3 and 6.
 """
@@ -57,23 +58,28 @@ class ContextualMemory(nn.Module):
         self.key, self.value, self.output = key, value, output
         self.score, self.dropout, self.peek = score, dropout, value.peek
 
-    def forward(self, x: Tensor, state: ContextualState | None = None) -> Tensor:
+    def forward(self, x: Tensor, state: ContextualState | None = None, segments: Tensor | None = None) -> Tensor:
         """Output (batch, T, d); a fresh `state`, where given, ends up as after T steps."""
-        key, value = self.pairs(x) if state is None else self._fill(x, state)
-        return self.output(self.retrieve(key, value).flatten(2))
+        key, value = self.pairs(x, segments) if state is None else self._fill(x, state)
+        return self.output(self.retrieve(key, value, segments).flatten(2))
 
-    def pairs(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Key k_T and value v_T of each step, (batch, heads, T, w); the last `peek` values are not known: zero."""
+    def pairs(self, x: Tensor, segments: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Key k_T and value v_T of each step, (batch, heads, T, w); the last `peek` values are not known: zero.
+
+        In a packed row the last `peek` values of a segment but the last one are made of the next one's inputs. None is
+        retrieved: the pair of step t is in reach from step t + peek on, which then lies in its segment.
+        """
         if self.value.project is not None:
-            return self.key(x), self.value(x)
-        projected = self.key.project(x)
-        return self.key.from_projected(projected), self.value(projected)
+            return self.key(x, segments=segments), self.value(x, segments)
+        projected = project(self.key.project, x, None, segments)
+        return self.key.from_projected(projected, segments=segments), self.value(projected)
 
-    def retrieve(self, key: Tensor, value: Tensor) -> Tensor:
+    def retrieve(self, key: Tensor, value: Tensor, segments: Tensor | None = None) -> Tensor:
         """What each memory finds at each step, (batch, T, heads, w), for keys and values (batch, heads, T, w)."""
         dropout = self.dropout if self.training else 0.0
         beta, reach = BETA[self.score], (self.peek, None)
-        found = self.lookup(key, value, beta=beta, score=self.score, window=reach, dropout=dropout)
+        own = None if segments is None else segments[:, None]
+        found = self.lookup(key, value, beta=beta, score=self.score, window=reach, dropout=dropout, segments=own)
         return found.transpose(1, 2)
 
     def memories(self) -> dict[str, nn.Module]:
@@ -126,9 +132,9 @@ class PersistentMemory(nn.Module):
         self.values = nn.Parameter(torch.randn(banks, heads, size, width) / math.sqrt(width))
         self.value_beta = nn.Parameter(torch.full((heads,), -0.5 / EXPONENT))
 
-    def forward(self, x: Tensor, state: KeyState | None = None) -> Tensor:
+    def forward(self, x: Tensor, state: KeyState | None = None, segments: Tensor | None = None) -> Tensor:
         """Output (batch, T, d)."""
-        return self.output(self.retrieve(self.key(x, state)).flatten(2))
+        return self.output(self.retrieve(self.key(x, state, segments)).flatten(2))
 
     def retrieve(self, query: Tensor) -> Tensor:
         """What each memory finds, (batch, T, heads, w), for queries (batch, heads, T, w)."""
@@ -166,8 +172,8 @@ class FeedForward(nn.Module):
         self.hidden = nn.Linear(width, hidden, bias=bias)
         self.output = nn.Linear(hidden, width, bias=bias)
 
-    def forward(self, x: Tensor, state: None = None) -> Tensor:
-        """Output (batch, T, d)."""
+    def forward(self, x: Tensor, state: None = None, segments: Tensor | None = None) -> Tensor:
+        """Output (batch, T, d), each step's from its own input alone."""
         return self.output(functional.gelu(self.hidden(x)))
 
     def initial_state(self, batch: int) -> None:

@@ -129,8 +129,9 @@ class Language(Training):
     """Blocks (published: 1, 8, 12, 18)."""
     steps: int = 0
     """Updates; 0 for the preset's."""
-    packing: Literal["preset", "stories", "stream"] = "preset"
-    """A row is one story; or a window of the plain stream of all stories, as published."""
+    packing: Literal["preset", "stories", "packed", "stream"] = "preset"
+    """A row is one story; several, kept apart, so that all batches have one shape; or a window of the plain stream of
+    all stories, as published."""
 
     def parts(self) -> tuple[Any, Any, Any]:
         """Return the configs of model, task and training."""

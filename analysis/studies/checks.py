@@ -20,7 +20,7 @@ EDGES_SHOWN = 8
 def check_models(names: Sequence[str], *tags: str) -> tuple[str, ...]:
     """Return the registered names of some models, at least one and none twice; "mosaic-v2" may stand for mosaic_v2.
 
-    `tags` narrows the choice: "tokens" for models that read tokens.
+    `tags` narrows the choice: "tokens" for models that read tokens, "segments" for those that take packed rows.
     """
     from mosaics.catalogue import MODELS
 

@@ -66,8 +66,8 @@ class LanguageStudy:
     """Most tokens of a row."""
     batch_size: int = 16
     """Rows in a batch."""
-    packing: Literal["stories", "stream"] = "stories"
-    """A row is one story, or a window of the plain stream of all stories."""
+    packing: Literal["stories", "packed", "stream"] = "stories"
+    """A row is one story; several of them, kept apart; or a window of the plain stream of all stories."""
     steps: int = 4000
     """Updates."""
     learning_rates: tuple[float, ...] = (1.2e-2, 1.2e-2, 3e-3)
@@ -168,7 +168,7 @@ class LanguageStudy:
 
     def check(self) -> None:
         """Raise an InputError for models that are unknown and texts that are not there."""
-        check_models(self.models, "tokens")
+        check_models(self.models, "tokens", *(["segments"] if self.packing == "packed" else []))
         for name in ("text", "validation"):
             if getattr(self, name):
                 existing(name, getattr(self, name), "a text file or a folder of texts")

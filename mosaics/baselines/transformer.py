@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from mosaics.base import initialise, seeded
 from mosaics.ends import Ends, check_ends
+from mosaics.memory.options import Options, visible
 from mosaics.pairs import Pairs, PairStore
 from mosaics.registry import MODELS
 from mosaics.stack import Stack, StoreMaker
@@ -34,7 +35,7 @@ from toyworlds.core.validate import choice, integer, real, reject
 BASE = 10_000.0
 
 
-@MODELS.register("transformer", "tokens", "vectors")
+@MODELS.register("transformer", "tokens", "vectors", "segments")
 @dataclass(frozen=True)
 class TransformerConfig:
     """GPT-2 transformer: learned positions, pre-norm, GELU."""
@@ -83,7 +84,7 @@ class TransformerConfig:
         return Transformer(self, seed)
 
 
-@MODELS.register("rotary_transformer", "tokens", "vectors")
+@MODELS.register("rotary_transformer", "tokens", "vectors", "segments")
 @dataclass(frozen=True)
 class RotaryTransformerConfig(TransformerConfig):
     """Transformer with rotary positions: any context length."""
@@ -105,13 +106,19 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.width, 3 * config.width, bias=config.bias)
         self.output = nn.Linear(config.width, config.width, bias=config.bias)
 
-    def forward(self, x: Tensor, state: PairStore | None = None) -> Tensor:
-        """Output (batch, T, d); an empty `state`, where given, receives the pairs."""
+    def forward(self, x: Tensor, state: PairStore | None = None, segments: Tensor | None = None) -> Tensor:
+        """Output (batch, T, d); an empty `state`, where given, receives the pairs.
+
+        Each of the `segments` (batch, T) by itself: rotary positions need no other start, as only differences count.
+        """
         query, key, value = self._project(x, 0)
         if state is not None:
             state.store(key, value)
         dropout = self.dropout if self.training else 0.0
-        found = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
+        seen = None
+        if segments is not None:
+            seen = visible(x.shape[1], Options(near=0, segments=segments[:, None]), x.device)
+        found = functional.scaled_dot_product_attention(query, key, value, seen, dropout, is_causal=seen is None)
         return self.output(found.transpose(1, 2).flatten(2))
 
     def weights(self, x: Tensor) -> Tensor:
@@ -155,9 +162,9 @@ class TransformerBlock(nn.Module):
         self.second = FeedForward(config.width, config.feedforward_size or 4 * config.width, bias=config.bias)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, state: PairStore | None = None) -> Tensor:
+    def forward(self, x: Tensor, state: PairStore | None = None, segments: Tensor | None = None) -> Tensor:
         """Residual stream (batch, T, d) after the block."""
-        x = x + self.dropout(self.attention(self.norm(x), state))
+        x = x + self.dropout(self.attention(self.norm(x), state, segments))
         return x + self.dropout(self.second(self.second_norm(x)))
 
     def initial_state(self, batch: int, make_store: StoreMaker | None = None) -> PairStore:

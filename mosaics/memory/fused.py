@@ -98,7 +98,10 @@ def _attention(
     some = table = None
     if seen is not None:
         some = seen.any(-1, keepdim=True)
-        table = _padded((seen | ~some).expand(*query.shape[:-1], key.shape[-2]), key.shape[-2])
+        table = seen | ~some
+        if query.dim() > 2:  # one table for all heads stays one
+            heads = seen.shape[-3] if seen.dim() > 2 else 1
+            table = table.expand(*query.shape[:-3], heads, *seen.shape[-2:]).reshape(-1, heads, *seen.shape[-2:])
     found = functional.scaled_dot_product_attention(
         _padded(query, wide), _padded(key, wide), _padded(value, wide), table, dropout, table is None, scale=scale
     )

@@ -54,6 +54,15 @@ def runs(segments: Tensor) -> tuple[Tensor, Tensor]:
     return starts.int(), ends.int()
 
 
+def since_start(segments: Tensor) -> Tensor:
+    """Steps that each step stands behind the first of its segment: int64, shaped as `segments`.
+
+    >>> since_start(torch.tensor([7, 7, 3, 7])).tolist()
+    [0, 1, 0, 0]
+    """
+    return torch.arange(segments.shape[-1], device=segments.device) - runs(segments)[0]
+
+
 def visible(length: int, options: Options, device: torch.device) -> Tensor:
     """Which pairs each step sees: a truth table (..., T, T), entry (T, t)."""
     steps = torch.arange(length, device=device)

@@ -6,10 +6,14 @@
 Packing "stories": a row is one document, or a window of `context` tokens of it, so no memory sees another story; each
 epoch goes once through all windows, in an order keyed by (seed, epoch), windows of like length side by side, so that
 little is padding (`padding` says how much). A later window begins with the last token of the one before it.
+Packing "packed": the same windows, as many as fit, behind each other in rows of `context` places, which the model takes
+apart again (`segments`, for models that take them): no memory sees another story either. Every batch has one shape,
+`batch_size` x `context`, the last of an epoch with empty rows. Which windows share a row is drawn anew in each epoch
+(`mosaics.tasks.batching`).
 Packing "stream", the public code's: windows of `context` tokens from anywhere in the stream of all documents, whatever
 ends or begins within, starts drawn with replacement from (seed, step).
 
-Metrics, on whole validation documents, in windows of `context`, the same for both packings:
+Metrics, on whole validation documents, in windows of `context`, the same for all packings:
 
     validation_loss             nats a token, the mean over all tokens, ends of documents included
     validation_bits_per_byte    the same sum in bits over the bytes of the texts and one byte for each end: comparable
@@ -23,7 +27,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,10 +36,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mosaics.interface import Metrics
+from mosaics.interface import Metrics, check_takes_segments
 from mosaics.registry import TASKS
+from mosaics.tasks.batching import Packed, Packer, shuffled, sorted_in_pools
 from mosaics.tasks.recipe import Recipe, sized
-from mosaics.text.rows import IGNORED, bits_per_byte, read, token_losses, windows
+from mosaics.text.rows import IGNORED, bits_per_byte, read, read_packed, token_losses, windows
 from mosaics.text.stream import TextData, open_text
 from mosaics.training import TrainConfig
 from toyworlds.core.seeds import Stream, below
@@ -56,7 +61,7 @@ __all__ = [
 ]
 POOL = 32
 """Batches whose rows are sorted by length together."""
-PACKINGS = ("stories", "stream")
+PACKINGS = ("stories", "packed", "stream")
 RATE = 3e-3
 RATES = {"mosaic": 1.2e-2, "mosaic_v2": 1.2e-2}
 """Learning rates of short trainings: the shared matrix of a mosaic starts small and its logits are divided by sqrt(d),
@@ -78,8 +83,8 @@ class LanguageTaskConfig:
     """Most tokens of a row."""
     batch_size: int = 512
     """Rows in a batch."""
-    packing: Literal["stories", "stream"] = "stories"
-    """A row is one story or a window of it; or a window of the plain stream of all stories."""
+    packing: Literal["stories", "packed", "stream"] = "stories"
+    """A row is one story or a window of it; several of them, kept apart; or a window of the plain stream of all."""
     validation_documents: int = 0
     """Validation documents, the first ones; 0 for all."""
     training_documents: int = 0
@@ -112,7 +117,10 @@ def language_task(data: str | Path, **options: Any) -> LanguageTaskConfig:
 
 
 class LanguageTask:
-    """The task of this file; a batch is a dict of ``tokens`` and ``labels`` (B, T) int64, labels -1 where none."""
+    """The task of this file; a batch is a dict of ``tokens`` and ``labels`` (B, T) int64, labels -1 where none.
+
+    Packed rows have ``segments`` (B, T) int64 as well (`mosaics.text.rows.read_packed`).
+    """
 
     def __init__(self, config: LanguageTaskConfig, seed: int = 0) -> None:
         self.config, self.seed = config, integer("seed", seed, 0)
@@ -126,32 +134,44 @@ class LanguageTask:
         if config.packing == "stream" and len(self.training_set.values) <= config.context:
             reject("context", f"less than the {len(self.training_set.values)} tokens of the text", config.context)
         self._order = lru_cache(maxsize=1)(self.order)
+        self._packed = lru_cache(maxsize=1)(self.packed)
+
+    @cached_property
+    def packer(self) -> Packer:
+        """What packs the windows into rows."""
+        return Packer(self.rows.length, self.config.context)
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch; of the plain stream as many as hold all its tokens."""
         if self.config.packing == "stream":
             return math.ceil(len(self.training_set.values) / (self.config.context * self.config.batch_size))
-        return math.ceil(len(self.rows.length) / self.config.batch_size)
+        rows = self.packer.rows if self.config.packing == "packed" else len(self.rows.length)
+        return math.ceil(rows / self.config.batch_size)
 
     def order(self, epoch: int) -> list[np.ndarray]:
         """Return the rows of each batch of an epoch of stories."""
         size, stream = self.config.batch_size, Stream(self.seed, "language_task", "epoch", epoch)
-        rows = np.argsort(stream.words(0, len(self.rows.length)), kind="stable")
-        batches = []
-        for first in range(0, len(rows), POOL * size):
-            pool = rows[first : first + POOL * size]
-            pool = pool[np.argsort(self.rows.length[pool], kind="stable")]
-            batches += [pool[place : place + size] for place in range(0, len(pool), size)]
-        order = np.argsort(stream.words(len(rows), len(batches)), kind="stable")
-        return [batches[number] for number in order]
+        rows = sorted_in_pools(shuffled(stream.words(0, len(self.rows.length))), self.rows.length, POOL * size)
+        batches = [rows[first : first + size] for first in range(0, len(rows), size)]
+        return [batches[number] for number in shuffled(stream.words(len(rows), len(batches)))]
+
+    def packed(self, epoch: int) -> Packed:
+        """Return which windows share the rows of an epoch."""
+        words = Stream(self.seed, "language_task", "packed", epoch).words(0, len(self.rows.length) + self.packer.rows)
+        return self.packer.pack(words)
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Return the batch of training step `step`."""
         if self.config.packing == "stream":
             return self.crops(step)
         epoch, place_in_epoch = divmod(step, self.steps_per_epoch)
-        return read(self.training_set, self.rows.take(self._order(epoch)[place_in_epoch]), self.data.end)
+        if self.config.packing == "stories":
+            return read(self.training_set, self.rows.take(self._order(epoch)[place_in_epoch]), self.data.end)
+        size = self.config.batch_size
+        own = self._packed(epoch).take(place_in_epoch * size, (place_in_epoch + 1) * size)
+        where: dict[str, Any] = {"row": own.row, "place": own.start, "shape": (size, self.config.context)}
+        return read_packed(self.training_set, self.rows.take(own.sequence), self.data.end, **where)
 
     def crops(self, step: int) -> dict[str, Tensor]:
         """Return windows from anywhere in the stream."""
@@ -165,12 +185,21 @@ class LanguageTask:
         """Return the share of an epoch's places that are padding."""
         if self.config.packing == "stream":
             return 0.0
-        places = sum(len(rows) * int(self.rows.length[rows].max()) for rows in self._order(epoch))
+        places = self.steps_per_epoch * self.config.batch_size * self.config.context
+        if self.config.packing == "stories":
+            places = sum(len(rows) * int(self.rows.length[rows].max()) for rows in self._order(epoch))
         return 1.0 - int(self.rows.length.sum()) / places
+
+    def check(self, model: nn.Module) -> None:
+        """Raise an InputError for a model that cannot be trained on packed rows."""
+        if self.config.packing == "packed":
+            check_takes_segments(model)
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """Return the mean cross-entropy of the batch's tokens."""
-        logits = model(batch["tokens"])
+        self.check(model)
+        given = {"segments": batch["segments"]} if "segments" in batch else {}
+        logits = model(batch["tokens"], **given)
         return functional.cross_entropy(logits.flatten(0, 1), batch["labels"].flatten(), ignore_index=IGNORED)
 
     def weight(self, batch: dict[str, Tensor]) -> Tensor:

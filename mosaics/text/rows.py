@@ -3,7 +3,7 @@
     row        e t_1 .. t_n          e the end-of-text token, t_n = e the document's own end
     window     at most `context` tokens of it; a later one begins with the last token of the one before
 
-No row holds tokens of two documents.
+No row holds tokens of two documents, but a packed one: windows of several documents behind each other, each a segment.
 """
 
 from __future__ import annotations
@@ -47,16 +47,33 @@ def windows(tokens: Tokens, context: int) -> Rows:
 
 def read(tokens: Tokens, rows: Rows, end: int) -> dict[str, Tensor]:
     """``tokens`` and ``labels`` (B, T) int64 of rows, padded at the right with `end` and -1."""
-    longest = int(rows.length.max())
-    inputs = np.full((len(rows.length), longest), end, np.int64)
-    labels = np.full((len(rows.length), longest), IGNORED, np.int64)
-    for row, (document, start, length) in enumerate(zip(*rows, strict=True)):
-        begin = tokens.offsets[document] + start
-        labels[row, :length] = tokens.values[begin : begin + length]
-        inputs[row, 1:length] = labels[row, : length - 1]
+    row, place = np.arange(len(rows.length)), np.zeros(len(rows.length), np.int64)
+    found = read_packed(tokens, rows, end, row=row, place=place, shape=(len(row), int(rows.length.max())))
+    return {name: found[name] for name in ("tokens", "labels")}
+
+
+def read_packed(
+    tokens: Tokens, rows: Rows, end: int, *, row: np.ndarray, place: np.ndarray, shape: tuple[int, int]
+) -> dict[str, Tensor]:
+    """``tokens``, ``labels`` and ``segments`` (B, T) = `shape`, int64, of windows that share rows.
+
+    Window i begins at `place` i of `row` i, which rise. The windows of a row are its segments 1, 2, .., and the padding
+    (`end`, labels -1) is segment 0.
+    """
+    inputs, labels = np.full(shape, end, np.int64), np.full(shape, IGNORED, np.int64)
+    segments = np.zeros(shape, np.int64)
+    numbers = 1 + np.arange(len(row)) - np.searchsorted(row, row)
+    for (document, start, length), into, first, number in zip(
+        zip(*rows, strict=True), row, place, numbers, strict=True
+    ):
+        begin, last = tokens.offsets[document] + start, first + length
+        labels[into, first:last] = tokens.values[begin : begin + length]
+        inputs[into, first + 1 : last] = labels[into, first : last - 1]
+        segments[into, first:last] = number
         if start:
-            inputs[row, 0] = tokens.values[begin - 1]
-    return {"tokens": torch.from_numpy(inputs), "labels": torch.from_numpy(labels)}
+            inputs[into, first] = tokens.values[begin - 1]
+    found = {"tokens": inputs, "labels": labels, "segments": segments}
+    return {name: torch.from_numpy(array) for name, array in found.items()}
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -69,6 +69,8 @@ def train(
     """
     if config.tensorboard and out is None:
         reject("tensorboard", "False without a folder `out`", config.tensorboard)
+    if hasattr(task, "check"):
+        cast(Any, task).check(model)
     device = placement.device_of(config)
     with joined(config.parallel) as processes:
         shown = progress is not False and processes.first

@@ -137,6 +137,12 @@ class StackedTask:
         return {name: [metrics[name] for metrics in each] for name in each[0]}
 
     @property
+    def check(self) -> Any:
+        """Check of one member for all; an AttributeError where the task has none."""
+        check = self.tasks[0].check
+        return lambda model: check(model.like)
+
+    @property
     def weight(self) -> Any:
         """Terms that the loss of each member is a mean of; an AttributeError where the task does not tell."""
         count = self.tasks[0].weight

@@ -108,6 +108,7 @@ def test_options_are_checked(options, message):
     ("options", "message"),
     [
         ({"models": ("mosiac",)}, "models: expected one of .*did you mean 'mosaic'"),
+        ({"models": ("lstm",), "packing": "packed"}, "models: expected one of .*mosaic_v2.*; got 'lstm'"),
         ({"text": "nowhere.txt"}, "text: expected a text file or a folder of texts; got 'nowhere.txt'"),
     ],
 )

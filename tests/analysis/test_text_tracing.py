@@ -143,6 +143,10 @@ def test_text_is_prepared_and_learned_from_the_command_line(tmp_path, capsys):
     assert "of 24 validation documents 24 are in the training text" in said
     assert run(["prepare-text", "--out", out, "--train", str(file)]) == 2
     options = ["--out", trained, "--data", out, "--preset", "quick", "--layers", "1", "--steps", "3"]
+    assert run(["train", "language", *options, "--packing", "packed", "--model", "lstm"]) == 2
+    assert "model: expected one that takes packed rows" in capsys.readouterr().err
+    packed = [str(tmp_path / "packed") if word == trained else word for word in options]
+    assert run(["train", "language", *packed, "--packing", "packed"]) == 0
     assert run(["train", "language", *options, "--packing", "stories"]) == 0
     assert "validation_bits_per_byte" in capsys.readouterr().out
     assert run(["generate-text", trained, "--prompt", "Tom", "--tokens", "2", "--weights", "last"]) == 0

@@ -62,7 +62,7 @@ def by_hand(model, layer, memory, held, *, since=0, head=1, counted=False, input
     """
     level = level_of(model, layer, memory)
 
-    def forward(x, delay, state=None):
+    def forward(x, delay, state=None, segments=None):
         found = type(level).forward(level, x, delay).clone()
         key, value = level.key(x)[0][0, head], level.value(x)[0, head]
         for step in range(since, x.shape[1]):

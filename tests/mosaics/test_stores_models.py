@@ -72,7 +72,7 @@ def test_random_features_equal_the_full_pass_with_the_same_features(score: Any) 
     model = MemoryMosaicConfig(vocabulary=7, width=16, n_heads=4, key_norm=score).build(1).double()
     tokens, config = tokens_of(2, 20, 7), FeatureConfig(features=24)
 
-    def full_pass(key: Tensor, value: Tensor) -> Tensor:
+    def full_pass(key: Tensor, value: Tensor, segments: None = None) -> Tensor:
         """Products of features in one T x T table, pairs t <= T - 1."""
         features = config.build("gaussian" if score == "gaussian" else "dot")
         features.store(key[:, :, :1], value[:, :, :1])

@@ -36,10 +36,14 @@ CONFIG = TrainConfig(
 
 @dataclass(frozen=True)
 class CountConfig:
-    """Tokens t -> t + 1 modulo 6; rows of 7 tokens with labels on the first 1 to 7, none in the row `blank`."""
+    """Tokens t -> t + 1 modulo 6; rows of 7 tokens with labels on the first 1 to 7, none in the row `blank`.
+
+    Packed rows hold sequences of 3 and 4 tokens.
+    """
 
     rows: int = 5
     blank: int | None = None
+    packed: bool = False
 
     def build(self, seed: int = 0) -> "CountTask":
         return CountTask(self, seed)
@@ -59,10 +63,12 @@ class CountTask:
         labels[np.arange(7) >= 1 + stream.below(7, rows, rows)[:, None]] = -1
         if self.config.blank is not None and rows > 1:
             labels[self.config.blank] = -1
-        return {"tokens": torch.from_numpy(tokens), "labels": torch.from_numpy(labels)}
+        segments = {"segments": (torch.arange(7) < 3).long().expand(rows, -1)} if self.config.packed else {}
+        return {"tokens": torch.from_numpy(tokens), "labels": torch.from_numpy(labels), **segments}
 
     def loss(self, model, batch):
-        logits = model(batch["tokens"])
+        given = {"segments": batch["segments"]} if self.config.packed else {}
+        logits = model(batch["tokens"], **given)
         return functional.cross_entropy(logits.flatten(0, 1), batch["labels"].flatten(), ignore_index=-1)
 
     def weight(self, batch):
@@ -153,9 +159,11 @@ def assert_close(got, expected, tolerance=1e-9):
 
 
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
-def test_two_processes_are_one(parallel):
-    expected = alone()
-    first, second = shared(replace(CONFIG, parallel=parallel))
+@pytest.mark.parametrize("packed", [False, True])
+def test_two_processes_are_one(parallel, packed):
+    task = CountConfig(packed=packed)
+    expected = alone(task=task.build(2))
+    first, second = shared(replace(CONFIG, parallel=parallel), task=task)
     assert first == second
     assert_close(first, expected)
 
