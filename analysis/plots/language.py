@@ -19,7 +19,7 @@ CURVES_CAPTION = (
 )
 PROMPTS_CAPTION = (
     "Share of prompts whose right answer is the likeliest of its candidates, against the number of blocks, by kind of "
-    "prompt. Dashed: chance. Bands: 95 % intervals."
+    "prompt. Dashed: chance. Bands and bars: 95 % intervals."
 )
 PROFILE_CAPTION = (
     "Mean retrieval weight of contextual memories and attention heads in the second half of the texts, by distance and "
@@ -36,10 +36,10 @@ def depth_caption(difference: pd.DataFrame, reference: str) -> str:
     """Say what :func:`depth_figure` shows."""
     left = "loss on whole validation stories against the number of blocks, models of equal size; dots are seeds."
     if not len(difference):
-        return f"{left.capitalize()} Bands: 95 % intervals."
+        return f"{left.capitalize()} Bands and bars: 95 % intervals."
     return (
         f"Left: {left} Right: loss less the {reference}'s, paired by seed and by story; below 0 a model is better. "
-        "Bands: 95 % intervals."
+        "Bands and bars: 95 % intervals."
     )
 
 
@@ -71,14 +71,18 @@ def _depth_axis(ax: Axes, table: pd.DataFrame) -> None:
 
 def _bands(ax: Axes, table: pd.DataFrame) -> None:
     for model, lines in table.groupby("model", sort=False):
-        ax.plot(lines["depth"], lines["estimate"], color=colour(str(model)), marker="o", markersize=5, label=model)
-        ax.fill_between(lines["depth"], lines["low"], lines["high"], color=colour(str(model)), alpha=0.15, linewidth=0)
+        shade = colour(str(model))
+        ax.plot(lines["depth"], lines["estimate"], color=shade, marker="o", markersize=5, label=model)
+        if len(lines) > 1:
+            ax.fill_between(lines["depth"], lines["low"], lines["high"], color=shade, alpha=0.15, linewidth=0)
+        else:
+            ax.vlines(lines["depth"], lines["low"], lines["high"], color=shade, linewidth=1.2)
 
 
 def curves_figure(curves: pd.DataFrame) -> Figure:
     """Draw training and validation loss along the trainings, one panel a depth."""
     depths = sorted(curves["depth"].unique())
-    page, axes = figure(1, len(depths), width=max(3.4 * len(depths), 6.0), height=3.8, sharey=True, squeeze=False)
+    page, axes = figure(1, len(depths), width=max(3.4 * len(depths), 11.0), height=3.8, sharey=True, squeeze=False)
     for ax, depth in zip(axes[0], depths, strict=True):
         for (model, seed), lines in curves[curves["depth"] == depth].groupby(["model", "seed"], sort=False):
             label = model if seed == 0 else None
