@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +308,31 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
     assert error.rstrip().endswith("KeyboardInterrupt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_while_files_are_handed_out_stops_those_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    at_work, submitted = threading.Event(), ThreadPoolExecutor.submit
+
+    def submit(pool: ThreadPoolExecutor, *words: Any) -> Any:
+        if at_work.is_set():
+            raise KeyboardInterrupt
+        found = submitted(pool, *words)
+        assert at_work.wait(30)
+        return found
+
+    def progress(rows: int) -> None:
+        written.append(rows)
+        at_work.set()
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit)
+    monkeypatch.setattr(storage, "BYTES_PER_FILE", 1 << 24)
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(WORLD, 0, {"train": 200_000}, tmp_path / "data", chunk=1024, progress=progress)
+    assert sum(written) < 20_000
     assert list(tmp_path.iterdir()) == []
 
 

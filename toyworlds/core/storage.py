@@ -116,14 +116,14 @@ class _Job:
         if len(names) == 1:
             names = [f"{split}.parquet"]
         with ThreadPoolExecutor(workers) as pool:
-            tasks = [
-                pool.submit(self.write_file, split, name, start, min(start + per_file, count))
-                for name, start in zip(names, starts, strict=True)
-            ]
             try:
+                tasks = [
+                    pool.submit(self.write_file, split, name, start, min(start + per_file, count))
+                    for name, start in zip(names, starts, strict=True)
+                ]
                 for task in as_completed(tasks):
                     task.result()
-            except BaseException:
+            except BaseException:  # Ctrl-C too, whenever it comes: the pool would write all that it was given
                 self.stopped.set()
                 pool.shutdown(cancel_futures=True)
                 raise
