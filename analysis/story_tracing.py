@@ -12,10 +12,13 @@ sentence of token t + 1. All heads of all layers count. A pair of a later layer 
 the stream at its step, so an answer may come from the right sentence by way of another; C counts that for the other,
 D for both. D is causal, and it alone sees what a sentence does to the keys and values of later layers.
 
+`rests` asks less than `traced`: that the source is among the sentences that the answer rests on, those of the prompt
+and those that the solver needs. "Tom was already there" says where Tom is, the sentence before it names the place.
+
 Answers of several tokens are traced by their first; candidates that begin alike count once. Common facts have no
 stating sentence and are left out. Where the answer's word stands in several sentences, `holds` tells whether the source
-is one of them; `mentions` is their number. The chance level of `traced` is 1 / sentences, of `holds` mentions /
-sentences, sentences counting the question.
+is one of them; `mentions` is their number. The chance level of `traced` is 1 / sentences, of `rests` support over
+sentences, of `holds` mentions over sentences, sentences counting the question.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from analysis.story_prompts import candidate_scores
 from toyworlds.core.validate import InputError
 from toyworlds.stories.parse import parse_prompt
 from toyworlds.stories.prompts import Prompt
+from toyworlds.stories.solver import answer
 from toyworlds.stories.surfaces import tokens_of
 
 if TYPE_CHECKING:
@@ -121,8 +125,8 @@ def begins(tokenizer: Tokenizer, tokens: Sequence[int]) -> np.ndarray:
 def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.DataFrame:
     """Trace the prompts that a sentence answers, one line each.
 
-    Columns: kind, question, correct (among the candidates), traced, hidden, holds, mentions, sentences, source, needed,
-    stated.
+    Columns: kind, question, correct (among the candidates), traced, hidden, rests, holds, support, mentions, sentences,
+    source, needed, stated.
     """
     lines = []
     for prompt in asked:
@@ -130,6 +134,7 @@ def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.Data
             continue
         scores = candidate_scores(model, tokenizer, prompt)
         found = sources(model, tokenizer, prompt)
+        support = {*prompt.sentences, *answer(prompt.text)[1]}
         word = re.compile(rf"\b{re.escape(prompt.answer)}\b")
         holding = [bool(word.search(text)) for text in found.texts]
         lines.append(
@@ -139,7 +144,9 @@ def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.Data
                 "correct": prompt.candidates[int(scores.argmax())] == prompt.answer,
                 "traced": found.source == found.stated,
                 "hidden": found.needed == found.stated,
+                "rests": found.source in support,
                 "holds": holding[found.source],
+                "support": len(support),
                 "mentions": sum(holding),
                 "sentences": len(found.texts),
                 "source": found.source,

@@ -114,7 +114,7 @@ class StoryAnswers:
         """Share of the correctly answered prompts whose largest contribution comes from the stating sentence."""
         table = traced(model, tokenizer, story_prompts(Stories(), self.seed, self.prompts))
         right = table[table["correct"]]
-        show(right.groupby("question")[["traced", "hidden", "holds", "mentions", "sentences"]].mean())
+        show(right.groupby("question")[["traced", "hidden", "rests", "holds", "mentions", "sentences"]].mean())
         return {
             "statement in the story": len(table),
             "answered right": len(right),
@@ -137,11 +137,14 @@ def shares(lines: pd.DataFrame) -> dict[str, Any]:
     """Shares of traced prompts, with intervals, and the chance level of picking a sentence blindly."""
     if lines.empty:
         return {"prompts": 0}
-    intervals = {name: rate_interval(int(lines[name].sum()), len(lines)) for name in ("traced", "hidden", "holds")}
+    intervals = {
+        name: rate_interval(int(lines[name].sum()), len(lines)) for name in ("traced", "hidden", "rests", "holds")
+    }
     return {
         "prompts": len(lines),
         **{name: dataclasses.asdict(interval) for name, interval in intervals.items()},
         "chance of traced and hidden": float((1.0 / lines["sentences"]).mean()),
+        "chance of rests": float((lines["support"] / lines["sentences"]).mean()),
         "chance of holds": float((lines["mentions"] / lines["sentences"]).mean()),
     }
 

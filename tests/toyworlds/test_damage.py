@@ -287,9 +287,10 @@ def test_a_disk_that_fills_up_at_the_last_byte(tmp_path: Path, monkeypatch: pyte
 
 
 WRITE = """
-import sys
+import signal, sys
 from toyworlds import ThreeMoons
 from toyworlds.core.storage import write_dataset
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the tests may ignore it, as `command &` does
 write_dataset(ThreeMoons(), 0, {"train": 10**6}, sys.argv[1], workers=2, progress=lambda rows: print(rows, flush=True))
 """
 
