@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from resuming import check_exact_resume
 from torch import nn
 
 from mosaics.catalogue import MODELS, TASKS
@@ -27,7 +28,7 @@ from mosaics.tasks.recipe import positions_of
 from mosaics.text import PrepareConfig, prepare_text
 from mosaics.text.stream import tokens_of
 from mosaics.text.tokenizer import Characters
-from mosaics.training import TrainConfig, train
+from mosaics.training import TrainConfig
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import DataError, InputError
 
@@ -169,24 +170,7 @@ def test_resume_in_the_middle_of_an_epoch_is_exact(folder, tmp_path):
     model = MODELS["mosaic"](vocabulary=257, n_layers=1, n_heads=2, width=16, output_dropout=0.1)
     config = TrainConfig(steps=9, learning_rate=1e-2, checkpoint_every=5, evaluate_every=3, threads=1)
     assert task.build(1).steps_per_epoch > 9
-    whole = model.build(1)
-    expected = train(whole, task.build(1), config, tmp_path / "whole", progress=False)
-
-    class Killed(Exception):  # noqa: N818  (stands for a kill)
-        pass
-
-    def kill(step, _):
-        if step == 6:
-            raise Killed
-        return {}
-
-    with pytest.raises(Killed):
-        train(model.build(1), task.build(1), config, tmp_path / "cut", progress=False, observe=kill)
-    resumed = model.build(1)
-    result = train(resumed, task.build(1), config, tmp_path / "cut", progress=False)
-    assert result.history == expected.history
-    for name, item in whole.state_dict().items():
-        assert torch.equal(item, resumed.state_dict()[name]), name
+    check_exact_resume(model, task, config, tmp_path, killed=6)
 
 
 def test_changed_data_are_refused(folder, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from resuming import check_exact_resume
 
 from mosaics.catalogue import MODELS
 from mosaics.tasks.batching import Packer, best_fit
@@ -189,23 +190,7 @@ def test_parts_of_a_batch_add_up_with_empty_rows_too(folder, processes, micro_ba
 def test_resume_in_the_middle_of_an_epoch_is_exact(folder, tmp_path):
     task, config = packing(folder, batch_size=2), replace(CONFIG, steps=9, checkpoint_every=5, evaluate_every=3)
     assert task.build(1).steps_per_epoch > 9
-    whole = MODEL.build(1)
-    expected = train(whole, task.build(1), config, tmp_path / "whole", progress=False)
-
-    class Killed(Exception):  # noqa: N818  (stands for a kill)
-        pass
-
-    def kill(step, _):
-        if step == 6:
-            raise Killed
-        return {}
-
-    with pytest.raises(Killed):
-        train(MODEL.build(1), task.build(1), config, tmp_path / "cut", progress=False, observe=kill)
-    resumed = MODEL.build(1)
-    result = train(resumed, task.build(1), config, tmp_path / "cut", progress=False)
-    assert result.history == expected.history
-    assert all(torch.equal(item, resumed.state_dict()[name]) for name, item in whole.state_dict().items())
+    check_exact_resume(MODEL, task, config, tmp_path, killed=6)
 
 
 def test_blocks_computed_twice_and_parts_train_alike(folder):
