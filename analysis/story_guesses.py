@@ -11,10 +11,9 @@
     stranger     not in the question, and not first in the text: neither the hero nor who asks
     unnamed      nowhere
 
-Chance, 1 / candidates, is not the only thing to beat: a question of the story world has fewer plausible answers than
-candidates, since the hero does not ask who is far away, and the last place that was named is often where people are.
-A model whose accuracy is that of the best rule need not have understood anything. Rules see words, not tokens, and
-the text that stands before the answer.
+Chance, 1 / candidates, is not the only thing to beat: who asks and who is asked are never the answer, a story names few
+colors and one day, and people are often at the place that was named last. A model whose accuracy is that of the best
+rule need not have understood anything. Rules see words, not tokens, and the text that stands before the answer.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ import pandas as pd
 
 from analysis.story_prompts import candidate_scores
 from toyworlds.core.validate import InputError
+from toyworlds.stories import solver
 from toyworlds.stories.parse import parse_prompt
 from toyworlds.stories.prompts import Prompt
-from toyworlds.stories.solver import answer
 from toyworlds.stories.surfaces import tokens_of
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.Data
             continue
         scores = candidate_scores(model, tokenizer, prompt)
         found = sources(model, tokenizer, prompt)
-        support = {*prompt.sentences, *answer(prompt.text)[1]}
+        support = {*prompt.sentences, *solver.answer(prompt.text)[1]}
         word = re.compile(rf"\b{re.escape(prompt.answer)}\b")
         holding = [bool(word.search(text)) for text in found.texts]
         lines.append(

@@ -12,8 +12,8 @@ from mosaics.text.tokenizer import Characters, train_byte_pair
 from mosaics.trace import trace
 from toyworlds import Stories
 from toyworlds.core.validate import InputError
+from toyworlds.stories import solver
 from toyworlds.stories.prompts import Prompt, prompts
-from toyworlds.stories.solver import answer
 
 SENTENCES = (
     "Once there was a brave girl called Lily.",
@@ -100,7 +100,7 @@ def test_a_table_of_traced_prompts() -> None:
     assert (table["source"] < table["sentences"]).all()
     assert (table["traced"] == (table["source"] == table["stated"])).all()
     assert (table["hidden"] == (table["needed"] == table["stated"])).all()
-    supports = [{*prompt.sentences, *answer(prompt.text)[1]} for prompt in asked if prompt.sentences]
+    supports = [{*prompt.sentences, *solver.answer(prompt.text)[1]} for prompt in asked if prompt.sentences]
     assert table["support"].tolist() == [len(support) for support in supports]
     assert table["rests"].tolist() == [source in some for source, some in zip(table["source"], supports, strict=True)]
     assert (table["rests"] >= table["traced"]).all()
