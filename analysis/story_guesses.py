@@ -9,6 +9,8 @@
     most         most often
     silent       not at all in the question
     stranger     not in the question, and not first in the text: neither the hero nor who asks
+    companion    first of the strangers: mostly the hero's friend
+    newcomer     last of the strangers
     unnamed      nowhere
 
 Chance, 1 / candidates, is not the only thing to beat: who asks and who is asked are never the answer, a story names few
@@ -52,6 +54,16 @@ def _stranger(found: Mentions, question: int) -> list[bool]:
     return [quiet and not first for quiet, first in zip(_silent(found, question), _first(found, question), strict=True)]
 
 
+def _companion(found: Mentions, question: int) -> list[bool]:
+    strangers = _stranger(found, question)
+    return _first([places if one else [] for places, one in zip(found, strangers, strict=True)], question)
+
+
+def _newcomer(found: Mentions, question: int) -> list[bool]:
+    strangers = _stranger(found, question)
+    return _last([places if one else [] for places, one in zip(found, strangers, strict=True)], question)
+
+
 def _unnamed(found: Mentions, question: int) -> list[bool]:
     return [not places for places in found]
 
@@ -67,6 +79,8 @@ RULES: dict[str, Callable[[Mentions, int], list[bool]]] = {
     "most": _most,
     "silent": _silent,
     "stranger": _stranger,
+    "companion": _companion,
+    "newcomer": _newcomer,
     "unnamed": _unnamed,
 }
 

@@ -125,14 +125,15 @@ def begins(tokenizer: Tokenizer, tokens: Sequence[int]) -> np.ndarray:
 def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.DataFrame:
     """Trace the prompts that a sentence answers, one line each.
 
-    Columns: kind, question, correct (among the candidates), traced, hidden, rests, holds, support, mentions, sentences,
-    source, needed, stated.
+    Columns: kind, question, correct (among the candidates), probability (of the answer among them), traced, hidden,
+    rests, holds, support, mentions, sentences, source, needed, stated.
     """
     lines = []
     for prompt in asked:
         if not prompt.sentences:
             continue
         scores = candidate_scores(model, tokenizer, prompt)
+        right = prompt.candidates.index(prompt.answer)
         found = sources(model, tokenizer, prompt)
         support = {*prompt.sentences, *solver.answer(prompt.text)[1]}
         word = re.compile(rf"\b{re.escape(prompt.answer)}\b")
@@ -141,7 +142,8 @@ def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.Data
             {
                 "kind": prompt.kind,
                 "question": prompt.question,
-                "correct": prompt.candidates[int(scores.argmax())] == prompt.answer,
+                "correct": int(scores.argmax()) == right,
+                "probability": float(np.exp(scores[right] - np.logaddexp.reduce(scores))),
                 "traced": found.source == found.stated,
                 "hidden": found.needed == found.stated,
                 "rests": found.source in support,

@@ -39,6 +39,8 @@ from toyworlds.stories.prompts import prompts
 
 TRACEABLE = ("factual", "logical", "consistency")
 PROFILE_LENGTH = 192
+SURE = 0.9
+"""A right answer of this probability among its candidates is not a guess."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class StoryAnswers:
     """JSON file to write."""
     model: str = "mosaic"
     """Model; any other than the mosaic has its parameter count."""
-    steps: int = 30_000
+    steps: int = 20_000
     """Updates."""
     prompts: int = 240
     """Prompts of each kind."""
@@ -121,6 +123,7 @@ class StoryAnswers:
             "both the same sentence": float((right["source"] == right["needed"]).mean()),
             "all": shares(right),
             "answer's word in one sentence only": shares(right[right["mentions"] == 1]),
+            f"probability at least {SURE}": shares(right[right["probability"] >= SURE]),
             "by question": {str(name): shares(lines) for name, lines in right.groupby("question")},
         }
 

@@ -62,6 +62,8 @@ class Task(Protocol):
                                             so that the loss of a batch is the weighted mean of those of its parts;
                                             needed where a batch is cut into parts
         tokens(batch) -> (int, int)         inputs that the model reads without and with padding, for tokens per second
+
+    A batch with ``segments`` (B, T) has packed rows, whose sequences are numbered 1, 2, .. in each row, padding 0.
     """
 
     config: Any

@@ -1,15 +1,15 @@
-"""The story-answers task: read endless stories of the story world, half of which stop at a question and its answer.
+"""The story-answers task: read endless stories of the story world, and stories that stop for an interview.
 
-    row        e t_1 .. t_n e              a whole story; e the end-of-text token
-               e t_1 .. t_n a_1 .. a_m     the beginning of a story, a question about it, and the answer a, of one
-                                           token or more (`toyworlds.stories.prompts`)
+    row        e t_1 .. t_n e                      a whole story; e the end-of-text token
+               e t_1 .. a_1 .. t_k .. a_2 .. t_n   the beginning of a story and questions about it, each with its
+                                                   answer a, of one token or more (`toyworlds.stories.interviews`)
     loss       mean over a random `loss_share` of the tokens t of -ln p
                + answer_weight * mean over the tokens a of -ln p
 
-The prompts are of the three kinds, and of a fourth that states 1 to 8 new colors and asks for one of them 25 to 200
-words later (`toyworlds.stories.recall`). Whole stories ask and answer such questions too, but only about two each.
-Every story and every prompt is of the training split, whose heroes are in no other. Stories never repeat: pool p of
-`POOL` batches tells the next ones; the prompts, slow to make, come back in another order once all were read. The
+The interviews begin with the questions of the three kinds of prompts in turn; others state 1 to 8 new colors and ask
+for all of them, 25 to 200 words later. Whole stories ask and answer such questions too, but only about two each.
+Every story and every interview is of the training split, whose heroes are in no other. Stories never repeat: pool p of
+`POOL` batches tells the next ones; the interviews, slow to make, come back in another order once all were read. The
 tokenizer is trained on the first stories of another seed.
 
 Metrics, on stories and prompts of the validation split:
@@ -24,6 +24,7 @@ thousands of tokens and two narrow blocks is more than half of the work.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -45,15 +46,17 @@ from mosaics.training import TrainConfig
 from mosaics.training.placement import place
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import InputError, integer, real, reject
-from toyworlds.stories.prompts import KINDS, Prompt, prompts
-from toyworlds.stories.recall import recall_prompts
+from toyworlds.stories.interviews import interviews, recall_interviews
+from toyworlds.stories.prompts import KINDS, prompts
 from toyworlds.stories.world import Stories
 
 POOL = 32
 """Batches whose rows are drawn, and sorted by length, together."""
 TOKENIZER_SEED, DATA_SEED = 0, 1
 FACTS, DISTANCES = (1, 2, 4, 8), (25, 50, 100, 200)
-"""New colors of a prompt, and the words between the one that is asked for and the answer."""
+"""New colors of an interview, and the words between one of them and its answer."""
+Row = tuple[np.ndarray, np.ndarray]
+"""The tokens of a row, and which of them are of an answer."""
 
 
 @TASKS.register("story_answers", "tokens")
@@ -65,12 +68,14 @@ class StoryAnswersConfig:
     """Byte pairs of the tokenizer."""
     tokenizer_stories: int = 6000
     """Stories that the tokenizer is trained on."""
-    prompts: int = 10_000
-    """Training prompts of each of the three kinds."""
-    recalls: int = 1000
-    """Training prompts for each number of new colors and each distance."""
+    interviews: int = 30_000
+    """Interviews about stories."""
+    questions: int = 6
+    """Most questions of such an interview."""
+    recalls: int = 500
+    """Interviews for each number of new colors and each distance."""
     question_share: float = 0.6
-    """Share of the rows that stop at a question."""
+    """Share of the rows that are interviews."""
     answer_weight: float = 1.0
     """Weight of the answers' mean loss beside that of the text."""
     loss_share: float = 0.3
@@ -81,7 +86,7 @@ class StoryAnswersConfig:
     """Validation stories, and validation prompts of each kind."""
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary", "tokenizer_stories", "prompts", "batch_size", "validation"):
+        for name in ("vocabulary", "tokenizer_stories", "interviews", "questions", "batch_size", "validation"):
             integer(name, getattr(self, name), 1)
         integer("recalls", self.recalls, 0)
         real("question_share", self.question_share, 0.0, 1.0)
@@ -91,7 +96,7 @@ class StoryAnswersConfig:
     @property
     def longest(self) -> int:
         """Most tokens of a row; stories of the world have fewer."""
-        return 640
+        return 768
 
     def build(self, seed: int = 0) -> StoryAnswersTask:
         """Return the task whose batches are drawn from `seed`."""
@@ -99,7 +104,7 @@ class StoryAnswersConfig:
 
 
 class StoryAnswersTask:
-    """The task of this file; a batch holds ``tokens``, ``labels`` (B, T) int64, ``weights`` (B, T) float32."""
+    """The task of this file; in a batch ``tokens``, ``labels`` (B, T), ``lengths`` (B) int64, ``weights`` (B, T)."""
 
     def __init__(self, config: StoryAnswersConfig, seed: int = 0) -> None:
         self.config, self.seed = config, integer("seed", seed, 0)
@@ -110,32 +115,35 @@ class StoryAnswersTask:
         """The tokenizer of the task."""
         return story_tokenizer(self.config.tokenizer_stories, self.config.vocabulary)
 
-    def questions(self, asked: list[Prompt]) -> list[tuple[np.ndarray, int]]:
-        """Return rows that end in an answer, one a prompt, and the number of tokens of each answer."""
-        texts = self.tokenizer.encode([prompt.text for prompt in asked])
-        answers = self.tokenizer.encode([f" {prompt.answer}" for prompt in asked])
-        return [(np.concatenate([text, a]), len(a)) for text, a in zip(texts, answers, strict=True)]
+    def rows(self, asked: Sequence[tuple[Sequence[tuple[str, str]], str]]) -> list[Row]:
+        """Return rows of questions: what stands before each answer and the answer, and the end."""
+        texts = [text for pairs, end in asked for before, answer in pairs for text in (before, f" {answer}")]
+        tokens = iter(self.tokenizer.encode([*texts, *(end for _, end in asked)]))
+        pieces = [[next(tokens) for _ in range(2 * len(pairs))] for pairs, _ in asked]
+        found = []
+        for row in pieces:
+            row.append(next(tokens))
+            answers = np.repeat(np.arange(len(row)) % 2 == 1, [len(piece) for piece in row])
+            found.append((np.concatenate(row), answers))
+        return found
 
     @cached_property
-    def asked(self) -> list[tuple[np.ndarray, int]]:
-        """The training prompts."""
-        recalled = [
-            prompt
-            for facts, distance in itertools.product(FACTS, DISTANCES)
-            for prompt in recall_prompts(
-                Stories(), DATA_SEED, self.config.recalls, facts=facts, distance=distance, split="train"
-            )
-        ]
-        return self.questions(three_kinds("train", self.config.prompts) + recalled)
+    def asked(self) -> list[Row]:
+        """The training interviews."""
+        world, config = Stories(), self.config
+        found = interviews(world, DATA_SEED, config.interviews, most=config.questions)
+        for facts, distance in itertools.product(FACTS, DISTANCES):
+            found += recall_interviews(world, DATA_SEED, config.recalls, facts=facts, distance=distance)
+        return self.rows([(interview.asked, interview.end) for interview in found])
 
-    def pool(self, number: int) -> list[list[tuple[np.ndarray, int]]]:
-        """Return the batches of pool `number`: rows, each with the number of tokens of its answer, 0 for a story."""
+    def pool(self, number: int) -> list[list[Row]]:
+        """Return the batches of pool `number`."""
         config = self.config
         rows = POOL * config.batch_size
         questions = round(config.question_share * rows)
         stories = StoryCorpus(rows - questions, seed=DATA_SEED + 1 + self.seed, start=number * (rows - questions))
         texts = self.tokenizer.encode(list(stories)) if rows > questions else []
-        found = [(np.append(text, self.tokenizer.end), 0) for text in texts]
+        found = [(np.append(text, self.tokenizer.end), np.zeros(len(text) + 1, bool)) for text in texts]
         for place_in_stream in range(number * questions, (number + 1) * questions):
             epoch, place_in_epoch = divmod(place_in_stream, len(self.asked))
             found.append(self.asked[self._order(epoch)[place_in_epoch]])
@@ -153,19 +161,23 @@ class StoryAnswersTask:
         words = Stream(self.seed, "story_answers", "epoch", epoch).words(0, len(self.asked))
         return np.argsort(words, kind="stable")
 
-    def _batch(self, rows: list[tuple[np.ndarray, int]], stream: Stream | None) -> dict[str, Tensor]:
+    def _batch(self, rows: list[Row], stream: Stream | None) -> dict[str, Tensor]:
         shape = (len(rows), max(len(row) for row, _ in rows))
         tokens, labels = (np.full(shape, self.tokenizer.end, np.int64) for _ in range(2))
         text, answer = np.zeros(shape, bool), np.zeros(shape, bool)
         for number, (row, answered) in enumerate(rows):
             labels[number, : len(row)], tokens[number, 1 : len(row)] = row, row[:-1]
-            text[number, : len(row) - answered] = True
-            answer[number, len(row) - answered : len(row)] = True
+            text[number, : len(row)], answer[number, : len(row)] = ~answered, answered
         if stream is not None:
             text &= stream.uniform(0, text.size).reshape(shape) < self.config.loss_share
         weights = text / max(text.sum(), 1) + self.config.answer_weight * answer / max(answer.sum(), 1)
-        arrays = {"tokens": tokens, "labels": labels, "weights": weights.astype(np.float32)}
+        lengths = np.array([len(row) for row, _ in rows])
+        arrays = {"tokens": tokens, "labels": labels, "weights": weights.astype(np.float32), "lengths": lengths}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def tokens(self, batch: dict[str, Tensor]) -> tuple[int, int]:
+        """Return the tokens of a batch without and with padding."""
+        return int(batch["lengths"].sum()), batch["tokens"].numel()
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """Return the loss of this file; the model is a stack of blocks (a mosaic or a transformer)."""
@@ -181,22 +193,20 @@ class StoryAnswersTask:
         tokens = tokens_of(StoryCorpus(self.config.validation, "validation", DATA_SEED), self.tokenizer)
         losses, count = 0.0, 0
         for row in self.validation_questions:
-            batch = place(self._batch([row], None), model)
-            logits = model(batch["tokens"])[0, -row[1] :].float()
-            losses += float(functional.cross_entropy(logits, batch["labels"][0, -row[1] :], reduction="sum"))
-            count += row[1]
+            batch, answered = place(self._batch([row], None), model), torch.from_numpy(row[1])
+            logits, labels = model(batch["tokens"])[0][answered].float(), batch["labels"][0][answered]
+            losses += float(functional.cross_entropy(logits, labels, reduction="sum"))
+            count += len(labels)
         nats = token_losses(model, tokens, self.tokenizer.end, self.config.longest)
         return {"validation_loss": float(nats.mean()), "answer_loss": losses / count}
 
     @cached_property
-    def validation_questions(self) -> list[tuple[np.ndarray, int]]:
+    def validation_questions(self) -> list[Row]:
         """Validation prompts of the three kinds."""
-        return self.questions(three_kinds("validation", self.config.validation))
-
-
-def three_kinds(split: str, count: int) -> list[Prompt]:
-    """Return `count` prompts of each kind."""
-    return [prompt for kind in KINDS for prompt in prompts(Stories(), DATA_SEED, kind, count, split=split)]
+        found = [
+            p for kind in KINDS for p in prompts(Stories(), DATA_SEED, kind, self.config.validation, split="validation")
+        ]
+        return self.rows([([(prompt.text, prompt.answer)], "") for prompt in found])
 
 
 @lru_cache(maxsize=2)
@@ -208,7 +218,7 @@ def story_tokenizer(stories: int, vocabulary: int) -> BytePair:
     return found
 
 
-def laptop_recipe(model: str = "mosaic", *, steps: int = 30_000) -> Recipe:
+def laptop_recipe(model: str = "mosaic", *, steps: int = 20_000) -> Recipe:
     """Return a recipe for a core and about an hour: 3 blocks, 8 heads, width 128.
 
     The mosaic is of the variant 'nano', whose logits are not divided by sqrt(d); any other model has its parameter

@@ -5,8 +5,8 @@
     padding           = 1 - tokens / inputs                           share of the inputs that are padding
 
 F(context) = ``model.flops_per_token(context)`` is the forward pass of one token; the backward pass takes twice as
-much. T is the mean length of a row with its padding, P the number of processes, peak the operations a second that one
-device can do: `peak_flops`, or of a GPU in `PEAKS` in bfloat16. What is not known is left out, never guessed: without
+much. T is the mean length of a sequence with its padding, P the number of processes, peak the operations a second of
+one device: `peak_flops`, or of a GPU in `PEAKS` in bfloat16. What is not known is left out, never guessed: without
 a method ``task.tokens`` there are no tokens, on a CPU or an unknown GPU no utilisation unless `peak_flops` is given.
 Blocks computed twice (activation checkpointing) do not count. Seconds are those of updates, checkpoints and
 evaluations left out. Memory is the peak since the start: allocated on the CUDA device, else the process's resident set.
@@ -64,14 +64,14 @@ class Meter:
     def read(self) -> dict[str, float]:
         """Return the record of the steps since the last reading, and begin anew."""
         self.pause()
-        seconds, (rows, tokens, padded) = max(self.seconds, 1e-9), self.size
+        seconds, (sequences, tokens, padded) = max(self.seconds, 1e-9), self.size
         record = {"seconds": round(seconds, 6), "steps_per_second": self.steps / seconds}
         if tokens:
             record["tokens_per_second"] = tokens / seconds
             record["padding"] = 1.0 - tokens / padded
             if self.peak is not None and hasattr(self.model, "flops_per_token"):
                 flops: Any = self.model.flops_per_token
-                done = 3.0 * tokens * flops(max(padded // rows // 2, 1))
+                done = 3.0 * tokens * flops(max(padded // max(sequences, 1) // 2, 1))
                 record["mfu"] = done / (seconds * self.peak * self.processes.size)
         record["memory_mib"] = peak_memory(self.device) / MIB
         self.steps, self.seconds, self.size = 0, 0.0, Size()

@@ -38,8 +38,8 @@ class Part(NamedTuple):
 class Size(NamedTuple):
     """What a global batch holds, for the record of times; zeros where the task does not tell."""
 
-    rows: int = 0
-    """Sequences, those of all members of a population."""
+    sequences: int = 0
+    """Sequences, those of all members of a population, and all that share a packed row."""
     tokens: int = 0
     """Inputs of the model, padding not counted."""
     padded: int = 0
@@ -64,7 +64,8 @@ def size_of(task: Any, batch: Batch, axis: int) -> Size:
     if not hasattr(task, "tokens"):
         return Size()
     members = next(iter(batch.values())).shape[0] if axis else 1
-    return Size(rows_of(batch, axis) * members, *task.tokens(batch))
+    count = int(batch["segments"].amax(-1).sum()) if "segments" in batch else rows_of(batch, axis) * members
+    return Size(count, *task.tokens(batch))
 
 
 def cut(

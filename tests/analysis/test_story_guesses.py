@@ -7,6 +7,8 @@ import pytest
 from analysis.story_guesses import RULES, guess_scores, guesses
 from toyworlds import Stories
 from toyworlds.core.validate import InputError
+from toyworlds.stories.lexicon import NAMES
+from toyworlds.stories.parse import parse_prompt
 from toyworlds.stories.prompts import Prompt, prompts
 
 STORY = (
@@ -16,6 +18,9 @@ STORY = (
     "When Lily came home, Mom was waiting at the gate.\n"
 )
 HOLDER = f"{STORY}Mom asked Lily who had the kite. It was with"
+THIRD = HOLDER.replace("Lily handed", "Soon a girl named Mara joined Lily and Tom. Lily handed").replace(
+    "He w", "Mara w"
+)
 WHERE = f'{STORY}"Where is the kite now?" asked Mom. "It is over at the'
 
 
@@ -26,13 +31,15 @@ def prompt(text: str, answer: str, candidates: tuple[str, ...]) -> Prompt:
 @pytest.mark.parametrize(
     ("text", "answer", "candidates", "right"),
     [
-        (HOLDER, "Tom", ("Lily", "Tom", "Mom"), [0, 0, 0, 1, 1, 1 / 3]),
-        (HOLDER, "Lily", ("Lily", "Tom", "Mom"), [1, 1, 1, 0, 0, 1 / 3]),
-        (HOLDER, "Tom", ("Lily", "Tom", "Mom", "Jo"), [0, 0, 0, 1 / 2, 1 / 2, 0]),
-        (HOLDER, "Jo", ("Lily", "Tom", "Mom", "Jo"), [0, 0, 0, 1 / 2, 1 / 2, 1]),
-        (WHERE, "mill", ("park", "mill"), [0, 1, 1 / 2, 1 / 2, 1, 1 / 2]),
-        (WHERE, "park", ("park", "mill"), [1, 0, 1 / 2, 1 / 2, 0, 1 / 2]),
-        (WHERE, "par", ("par", "mil"), [1 / 2] * 6),
+        (HOLDER, "Tom", ("Lily", "Tom", "Mom"), [0, 0, 0, 1, 1, 1, 1, 1 / 3]),
+        (HOLDER, "Lily", ("Lily", "Tom", "Mom"), [1, 1, 1, 0, 0, 0, 0, 1 / 3]),
+        (HOLDER, "Tom", ("Lily", "Tom", "Mom", "Jo"), [0, 0, 0, 1 / 2, 1 / 2, 1, 1, 0]),
+        (HOLDER, "Jo", ("Lily", "Tom", "Mom", "Jo"), [0, 0, 0, 1 / 2, 1 / 2, 0, 0, 1]),
+        (THIRD, "Tom", ("Lily", "Tom", "Mom", "Mara"), [0, 0, 0, 1 / 2, 1 / 2, 1, 0, 1 / 4]),
+        (THIRD, "Mara", ("Lily", "Tom", "Mom", "Mara"), [0, 0, 0, 1 / 2, 1 / 2, 0, 1, 1 / 4]),
+        (WHERE, "mill", ("park", "mill"), [0, 1, 1 / 2, 1 / 2, 1, 1, 1, 1 / 2]),
+        (WHERE, "park", ("park", "mill"), [1, 0, 1 / 2, 1 / 2, 0, 0, 0, 1 / 2]),
+        (WHERE, "par", ("par", "mil"), [1 / 2] * 8),
     ],
 )
 def test_guesses_by_hand(text: str, answer: str, candidates: tuple[str, ...], right: list[float]) -> None:
@@ -58,3 +65,14 @@ def test_a_name_is_not_found_by_leaving_out_who_speaks(question: str) -> None:
     kind = "logical" if question == "ask_holder" else "consistency"
     asked = [one for one in prompts(Stories(), 4, kind, 24) if one.question == question]
     assert all(guesses(one)["stranger"] <= 0.5 for one in asked)
+
+
+@pytest.mark.parametrize("question", ["ask_holder", "ask_owner", "ask_name"])
+def test_every_other_answer_is_the_first_who_might_have_it(question: str) -> None:
+    kind = "logical" if question == "ask_holder" else "consistency"
+    asked = [one for one in prompts(Stories(), 4, kind, 60) if one.question == question]
+    for number, one in enumerate(asked):
+        story, last = parse_prompt(one.text)
+        speakers = {NAMES.forms[""][story.name[who]] for who in (0, last.roles["c"])}
+        others = [name for name in one.candidates if name not in speakers]
+        assert (one.answer == others[0]) == (number % 2 == 0)

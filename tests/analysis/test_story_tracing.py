@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from analysis.story_prompts import answered
 from analysis.story_tracing import begins, sentences_of, sources, traced
 from mosaics.edit import Remove, change
 from mosaics.mosaic import MemoryMosaicConfig
@@ -97,6 +98,9 @@ def test_a_table_of_traced_prompts() -> None:
     asked = [*prompts(Stories(), 4, "factual", 3), *prompts(Stories(), 4, "consistency", 2)]
     table = traced(model, Characters(), asked)
     assert len(table) == sum(bool(prompt.sentences) for prompt in asked)
+    scored = answered(model, Characters(), [prompt for prompt in asked if prompt.sentences])
+    for name in ("correct", "probability"):
+        assert table[name].tolist() == pytest.approx(scored[name].tolist())
     assert (table["source"] < table["sentences"]).all()
     assert (table["traced"] == (table["source"] == table["stated"])).all()
     assert (table["hidden"] == (table["needed"] == table["stated"])).all()

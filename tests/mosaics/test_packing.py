@@ -17,7 +17,7 @@ from mosaics.text.rows import read, read_packed, windows
 from mosaics.text.stream import tokens_of
 from mosaics.text.tokenizer import Characters
 from mosaics.training import TrainConfig, train
-from mosaics.training.parts import cut
+from mosaics.training.parts import Size, cut, size_of
 from mosaics.training.population import train_population
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import InputError
@@ -110,6 +110,14 @@ def test_packed_rows_by_hand():
     assert batch["labels"].tolist() == [[x, E, e, E, -1], [-1] * 5, [y, z, E, -1, -1]]
     assert batch["segments"].tolist() == [[1, 1, 2, 2, 0], [0] * 5, [1, 1, 1, 0, 0]]
     assert a not in batch["tokens"]
+
+
+def test_each_sequence_of_a_packed_row_counts(folder):
+    task = packing(folder).build(3)
+    batch = task.batch(0)
+    sequences = sum(len(set(row) - {0}) for row in batch["segments"].tolist())
+    assert sequences > len(batch["segments"])
+    assert size_of(task, batch, 0) == Size(sequences, int((batch["labels"] >= 0).sum()), batch["labels"].numel())
 
 
 def test_every_batch_has_one_shape_and_an_epoch_every_window_once(folder):

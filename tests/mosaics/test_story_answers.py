@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -15,10 +16,12 @@ from mosaics.tasks.story_answers import POOL, StoryAnswersConfig, StoryAnswersTa
 from mosaics.training import TrainConfig, train
 from toyworlds import Stories
 from toyworlds.core.validate import InputError
+from toyworlds.stories.interviews import interviews, recall_interviews
 from toyworlds.stories.prompts import KINDS, prompts
-from toyworlds.stories.recall import recall_prompts
 
-CONFIG = StoryAnswersConfig(vocabulary=400, tokenizer_stories=20, prompts=4, recalls=0, batch_size=2, validation=2)
+CONFIG = StoryAnswersConfig(
+    vocabulary=400, tokenizer_stories=20, interviews=12, questions=4, recalls=0, batch_size=2, validation=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,40 +29,49 @@ def task() -> StoryAnswersTask:
     return CONFIG.build(3)
 
 
-def test_a_pool_holds_stories_and_questions(task: StoryAnswersTask) -> None:
+def test_a_pool_holds_stories_and_interviews(task: StoryAnswersTask) -> None:
     rows = [row for batch in task.pool(0) for row in batch]
-    answers = [count for _, count in rows]
     assert len(rows) == 2 * POOL
-    assert sum(count > 0 for count in answers) == round(0.6 * 2 * POOL)
-    texts = {task.tokenizer.decode(row) for row, count in rows if count}
-    expected = {f"{p.text} {p.answer}" for kind in KINDS for p in prompts(Stories(), 1, kind, 4, split="train")}
-    assert texts == expected  # twelve prompts, read more than once in 32 rows
-    whole = [row for row, count in rows if not count]
+    assert sum(answered.any() for _, answered in rows) == round(0.6 * 2 * POOL)
+    texts = {task.tokenizer.decode(row) for row, answered in rows if answered.any()}
+    asked = interviews(Stories(), 1, 12, most=4)
+    assert texts == {interview.text for interview in asked}  # twelve interviews, read more than once in 32 rows
+    answers = {"".join(task.tokenizer.decode(row[answered])) for row, answered in rows if answered.any()}
+    assert answers == {"".join(f" {answer}" for _, answer in interview.asked) for interview in asked}
+    whole = [row for row, answered in rows if not answered.any()]
     assert all(row[-1] == task.tokenizer.end for row in whole)
-    later = {task.tokenizer.decode(row) for batch in task.pool(1) for row, count in batch if not count}
+    later = {task.tokenizer.decode(row) for batch in task.pool(1) for row, answered in batch if not answered.any()}
     assert not later & {task.tokenizer.decode(row) for row in whole}
 
 
 def test_new_colors_are_asked_for_too() -> None:
-    task = dataclasses.replace(CONFIG, prompts=1, recalls=1).build(3)
+    task = dataclasses.replace(CONFIG, interviews=1, recalls=1).build(3)
     found = {task.tokenizer.decode(row) for row, _ in task.asked}
     recalled = [
-        prompt
+        interview.text
         for facts in (1, 2, 4, 8)
         for distance in (25, 50, 100, 200)
-        for prompt in recall_prompts(Stories(), 1, 1, facts=facts, distance=distance, split="train")
+        for interview in recall_interviews(Stories(), 1, 1, facts=facts, distance=distance)
     ]
-    assert len(found) == 3 + len(recalled)
-    assert {f"{prompt.text} {prompt.answer}" for prompt in recalled} < found
+    assert len(found) == 1 + len(recalled)
+    assert set(recalled) < found
+
+
+def test_validation_questions_are_prompts(task: StoryAnswersTask) -> None:
+    found = [p for kind in KINDS for p in prompts(Stories(), 1, kind, 2, split="validation")]
+    rows = task.validation_questions
+    assert [task.tokenizer.decode(row) for row, _ in rows] == [f"{prompt.text} {prompt.answer}" for prompt in found]
+    assert [task.tokenizer.decode(row[answered]) for row, answered in rows] == [f" {p.answer}" for p in found]
 
 
 def test_a_batch_by_hand(task: StoryAnswersTask) -> None:
     end = task.tokenizer.end
     story, question = task.tokenizer.encode(["Tom ran.", "It is red"])
-    rows = [(story, 0), (question, 2)]
+    rows = [(story, np.zeros(len(story), bool)), (question, np.arange(len(question)) >= len(question) - 2)]
     batch = task._batch(rows, None)
     length = max(len(story), len(question))
     assert batch["tokens"].shape == (2, length)
+    assert task.tokens(batch) == (len(story) + len(question), 2 * length)
     assert batch["tokens"][0, 0] == batch["tokens"][1, 0] == end
     assert batch["tokens"][1, 1 : len(question)].tolist() == question[:-1].tolist()
     assert batch["labels"][1, : len(question)].tolist() == question.tolist()

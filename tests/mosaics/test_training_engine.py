@@ -167,7 +167,7 @@ def test_meter_by_hand(monkeypatch):
     meter = Meter(Known(), replace(CONFIG, peak_flops=1e6), torch.device("cpu"), ALONE)
     for _ in range(2):
         meter.start()
-        meter.count(Size(rows=4, tokens=60, padded=80))
+        meter.count(Size(sequences=4, tokens=60, padded=80))
         meter.pause()
     record = meter.read()
     assert (record["seconds"], record["steps_per_second"]) == (4.0, 0.5)

@@ -8,7 +8,8 @@
 A prompt is told in the words that the stories themselves use for such questions, so a language model of the world
 has read many of its kind. The story before the question is the beginning of one of `split`. Where the story asks such
 a question itself, it is cut before, so that no prompt is answered by repeating an answer. Who asks and who is asked are
-never what is asked for; so a question for a name has two candidates left at least that are neither.
+never what is asked for; so a question for a name has two candidates left at least that are neither. The answer is, by
+turns, the first of them that the story introduces, mostly the hero's friend, and another.
 
     ... Tom waved and walked to the mill.
     When Jasmine came home, Mom was waiting at the gate.
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toyworlds.core.seeds import Stream, below
 from toyworlds.core.validate import choice, integer
@@ -101,12 +102,16 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a prompt is to ask: the question and its kind; about which subject, if one is given; of how many facts."""
+    """What a prompt is to ask: the question and its kind; about which subject, if one is given; of how many facts.
+
+    `companion` tells whether the answer, a name, is to be the first of those who neither ask nor are asked.
+    """
 
     question: str
     kind: str
     subject: int | None = None
     facts: int = 1
+    companion: bool | None = None
 
 
 def prompts(
@@ -131,20 +136,28 @@ def prompts(
 
 def _stream(world: Stories, seed: int, split: str, wanted: Wanted) -> Iterator[Prompt]:
     """Every prompt of one question; no story is used by two questions."""
-    stream = Stream(seed, world.name, "prompt", wanted.question, split)
-    number = QUESTIONS_IN_ALL.index(wanted.question)
+    companion = True
+    for story, teller in beginnings(world, "prompt", seed, split, wanted.question):
+        prompt = make_prompt(teller, replace(wanted, companion=companion), story)
+        if prompt is not None:
+            yield prompt
+            companion = not companion
+
+
+def beginnings(world: Stories, name: str, seed: int, split: str, question: str) -> Iterator[tuple[int, Teller]]:
+    """Every story that may be asked a question, cut before it says the answer; `name` is of the stream of choices."""
+    stream = Stream(seed, world.name, name, question, split)
+    number = QUESTIONS_IN_ALL.index(question)
     for story in itertools.count(number, len(QUESTIONS_IN_ALL)):
         words = stream.words(story * WORDS_PER_PROMPT, WORDS_PER_PROMPT)
         told = world.tell(seed, split, story, 1)[0].events
         cut = FIRST_CUT + int(below(words[:1], max(len(told) - FIRST_CUT, 1))[0])
-        cut = min([cut, *(told.index(event) for event in revealing(wanted.question) if event in told)])
+        cut = min([cut, *(told.index(event) for event in revealing(question) if event in told)])
         if cut < FIRST_CUT:
             continue
         teller = world.tell(seed, split, story, 1, limit=cut)[0]
         teller.draws = Draws(words[1 + SENTENCES :].tolist(), NOBODY, world.dialect, words[1 : 1 + SENTENCES].tolist())
-        prompt = make_prompt(teller, wanted, story)
-        if prompt is not None:
-            yield prompt
+        yield story, teller
 
 
 def revealing(question: str) -> list[int]:
@@ -157,16 +170,19 @@ def make_prompt(t: Teller, wanted: Wanted, story: int) -> Prompt | None:
     """Ask where the teller stands; None when the story does not settle the question by a single word."""
     t.paragraph()
     question = wanted.question
-    roles = _answered(t, wanted, 0 if question in NARRATED else at_home(t))
+    roles = answerable(t, wanted, 0 if question in NARRATED else at_home(t))
     if roles is None:
         return None
     sentences, steps = stated(t, question, roles)
-    asked, answer = t.ask(question, **roles)
+    asked, answer, _ = t.ask(question, **roles)
     candidates = _candidates(t, question)
     if answer not in candidates or len(candidates) < FEWEST_CANDIDATES:
         return None
-    if question in FOR_OTHERS and len(set(candidates) - {NAMES.forms[""][t.name[roles[role]]] for role in "ac"}) < 2:
-        return None
+    if question in FOR_OTHERS:
+        speakers = {NAMES.forms[""][t.name[roles[role]]] for role in "ac"}
+        others = [name for name in candidates if name not in speakers]
+        if len(others) < 2 or wanted.companion not in (None, answer == others[0]):
+            return None
     text = "".join(t.texts) + asked
     span = _span(t, sentences[-1]) if sentences else (0, 0)
     distance = len(text[span[1] :].split()) if sentences else 0
@@ -181,7 +197,7 @@ def _span(t: Teller, number: int) -> tuple[int, int]:
     return end - len(t.texts[number].lstrip()), end
 
 
-def _answered(t: Teller, wanted: Wanted, c: int) -> dict[str, int] | None:
+def answerable(t: Teller, wanted: Wanted, c: int) -> dict[str, int] | None:
     """The roles of the question, asked by `c`, and of its answer; None when the story does not settle one."""
     question = wanted.question
     if question in QUESTIONS:

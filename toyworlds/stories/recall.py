@@ -7,6 +7,8 @@ Jasmine had a blue drum. She also had a red kite. ...    `facts` sentences, each
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import integer
 from toyworlds.stories import state
@@ -36,20 +38,33 @@ def recall_prompts(
     Which one is drawn evenly, so when the later facts fill more than `distance` words, the distance is longer;
     each prompt says what it is. At most 8 facts and 1500 words.
     """
-    integer("count", count, 0)
-    integer("facts", facts, 1, OBJECTS)
-    integer("distance", distance, 0, LONGEST)
-    stream = Stream(seed, world.name, "recall", split, facts, distance)
     found = []
-    for number, hero in enumerate(heroes(seed, f"{world.name} recall {facts} {distance}", split, 0, count)):
-        words = stream.words(number * WORDS_PER_PROMPT, WORDS_PER_PROMPT).tolist()
-        teller = Teller(Draws(words[:-SENTENCES], hero, world.dialect, words[-SENTENCES:], PLAN))
-        found.append(_told(teller, facts, distance, number))
+    for number, (teller, asked) in enumerate(
+        recalled(world, "recall", seed, count, facts=facts, distance=distance, split=split)
+    ):
+        prompt = make_prompt(teller, Wanted("ask_color", "factual", asked, facts), number)
+        if prompt is None:
+            raise RuntimeError("a stated color can always be asked for")
+        found.append(prompt)
     return found
 
 
-def _told(t: Teller, facts: int, distance: int, number: int) -> Prompt:
-    """One prompt."""
+def recalled(
+    world: Stories, name: str, seed: int, count: int, *, facts: int, distance: int, split: str
+) -> Iterator[tuple[Teller, int]]:
+    """Tell `count` beginnings, and which fact stands `distance` words before an answer; `name` is of their stream."""
+    integer("count", count, 0)
+    integer("facts", facts, 1, OBJECTS)
+    integer("distance", distance, 0, LONGEST)
+    stream = Stream(seed, world.name, name, split, facts, distance)
+    for number, hero in enumerate(heroes(seed, f"{world.name} recall {facts} {distance}", split, 0, count)):
+        words = stream.words(number * WORDS_PER_PROMPT, WORDS_PER_PROMPT).tolist()
+        teller = Teller(Draws(words[:-SENTENCES], hero, world.dialect, words[-SENTENCES:], PLAN))
+        yield teller, _told(teller, facts, distance)
+
+
+def _told(t: Teller, facts: int, distance: int) -> int:
+    """Tell one beginning; return which fact is asked for."""
     hero = t.draws.hero()
     t.enter(hero.kind, hero.name)
     t.say("open", a=0, x=hero.trait)
@@ -66,10 +81,7 @@ def _told(t: Teller, facts: int, distance: int, number: int) -> Prompt:
         options = [(event, weight) for event, weight in FILLING if event != last]
         last = str(t.branch(*options))
         _fill(t, last)
-    prompt = make_prompt(t, Wanted("ask_color", "factual", asked, facts), number)
-    if prompt is None:
-        raise RuntimeError("a stated color can always be asked for")
-    return prompt
+    return asked
 
 
 def _fill(t: Teller, event: str) -> None:

@@ -135,18 +135,21 @@ class Teller:
         if len(self.texts) == self.limit:
             raise StopTellingError
 
-    def ask(self, name: str, **roles: int) -> tuple[str, str]:
-        """Tell a question up to its answer, in a paragraph of its own; return what is told, and the answer."""
+    def ask(self, name: str, **roles: int) -> tuple[str, str, str]:
+        """Tell a question in a paragraph of its own; return what stands before its answer, the answer, and the rest."""
         event, flag = events()[name], self.flag()
         templates = event.templates[flag]
         chosen = self.draws.template(len(templates), [i for i, one in enumerate(templates) if one.cut is None])
         self.paragraph()
         self._begin([roles[role] for role in event.characters if role in roles])
-        slots = templates[chosen].slots[: (templates[chosen].cut or 0) + 1]
-        words = [filler(slot, flag)(self, roles) for slot in slots]
-        pieces = templates[chosen].text.split("%s")[: len(words)]
-        text = "".join(piece + word for piece, word in zip(pieces, [*words[:-1], ""], strict=True))
-        return "\n" + text.rstrip(), words[-1]
+        cut = templates[chosen].cut or 0
+        words = [filler(slot, flag)(self, roles) for slot in templates[chosen].slots]
+        first, *pieces = templates[chosen].text.split("%s")
+        before = first + "".join(word + piece for word, piece in zip(words[:cut], pieces[:cut], strict=True))
+        rest = pieces[cut] + "".join(
+            word + piece for word, piece in zip(words[cut + 1 :], pieces[cut + 1 :], strict=True)
+        )
+        return "\n" + before.rstrip(), words[cut], rest
 
     def _begin(self, here: Sequence[int]) -> None:
         """Note which pronouns are clear in a sentence about the characters `here`."""
