@@ -3,8 +3,8 @@
     python -m benchmarks.story_generation --out results/stories/generation.json
 
 The same on one core for each dial of the dialect, for the splits whose heroes are rare, for parsing stories back,
-and for prompts. Every number is the best of several passes by the wall clock: other work on the machine can only
-make a pass longer. The goal is 5 million words a minute on 2 cores.
+and for prompts and interviews. Every number is the best of several passes by the wall clock: other work on the machine
+can only make a pass longer. The goal is 5 million words a minute on 2 cores.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from analysis.provenance import provenance
 from benchmarks.command import configured, write
 from toyworlds import Stories
 from toyworlds.core.storage import write_dataset
+from toyworlds.stories.interviews import interviews
 from toyworlds.stories.parse import parse
 from toyworlds.stories.prompts import KINDS, prompts
 
@@ -57,6 +58,7 @@ class StoryBenchmark:
         seconds = {"parsing a story back": self.best(lambda: [parse(text) for text in some]) / 200}
         for kind in KINDS:
             seconds[f"a {kind} prompt"] = self.best(partial(prompts, Stories(), 0, kind, 60)) / 60
+        seconds["an interview of at most 6 questions"] = self.best(partial(interviews, Stories(), 0, 170)) / 170
         measured = {"words": words, "words_a_minute": rates, "goal": GOAL, "seconds": seconds}
         console = Console()
         for name, rate in rates.items():

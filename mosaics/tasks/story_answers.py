@@ -117,14 +117,13 @@ class StoryAnswersTask:
 
     def rows(self, asked: Sequence[tuple[Sequence[tuple[str, str]], str]]) -> list[Row]:
         """Return rows of questions: what stands before each answer and the answer, and the end."""
-        texts = [text for pairs, end in asked for before, answer in pairs for text in (before, f" {answer}")]
-        tokens = iter(self.tokenizer.encode([*texts, *(end for _, end in asked)]))
-        pieces = [[next(tokens) for _ in range(2 * len(pairs))] for pairs, _ in asked]
+        texts = [[*(text for before, answer in pairs for text in (before, f" {answer}")), end] for pairs, end in asked]
+        tokens = iter(self.tokenizer.encode([text for row in texts for text in row]))
         found = []
-        for row in pieces:
-            row.append(next(tokens))
-            answers = np.repeat(np.arange(len(row)) % 2 == 1, [len(piece) for piece in row])
-            found.append((np.concatenate(row), answers))
+        for row in texts:
+            pieces = [next(tokens) for _ in row]
+            answers = np.repeat(np.arange(len(row)) % 2 == 1, [len(piece) for piece in pieces])
+            found.append((np.concatenate(pieces), answers))
         return found
 
     @cached_property
@@ -219,7 +218,7 @@ def story_tokenizer(stories: int, vocabulary: int) -> BytePair:
 
 
 def laptop_recipe(model: str = "mosaic", *, steps: int = 20_000) -> Recipe:
-    """Return a recipe for a core and about an hour: 3 blocks, 8 heads, width 128.
+    """Return a recipe for a core and an hour and a half: 3 blocks, 8 heads, width 128.
 
     The mosaic is of the variant 'nano', whose logits are not divided by sqrt(d); any other model has its parameter
     count, a table of positions not counted.
