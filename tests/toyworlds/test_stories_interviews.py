@@ -1,4 +1,4 @@
-"""Interviews: every answer against the solver, no question that gives another away, the same from the same seed."""
+"""Interviews: every answer against the solver, no two questions about one thing, the same from the same seed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_questions_come_in_turn_and_others_follow() -> None:
     assert all(len(interview.questions) == 1 for interview in alone)
 
 
-def test_no_question_gives_another_away() -> None:
+def test_no_two_questions_are_about_one_thing() -> None:
     for interview in interviews(Stories(), 6, 6 * len(QUESTIONS_IN_ALL), most=12):
         counts = Counter(interview.questions)
         assert max(counts.values()) <= ALIKE

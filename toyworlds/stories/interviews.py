@@ -7,8 +7,8 @@
 
 They are made to learn from: where a prompt (:mod:`toyworlds.stories.prompts`) has one answer, an interview has several.
 It begins as a prompt does, with each question in turn, and goes on with others that the story settles but has not
-asked. No two of them may follow from each other: of one thing it is asked who has it, where it is or whose it is, of
-the days today or tomorrow; and no question comes more than twice, about different things.
+asked. Of one thing it is asked who has it, where it is or whose it is, of the days today or tomorrow, since one answer
+may give the other away; and no question comes more than twice, about different things.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def recall_interviews(
     Told as :func:`toyworlds.stories.recall.recall_prompts` tells them; the order of the questions is drawn evenly.
     """
     choice("split", split, world.splits())
-    found = []
     told = recalled(world, "recall interview", seed, count, facts=facts, distance=distance, split=split)
+    found = []
     for teller, _ in told:
         talk = _Talk(teller)
         c = at_home(teller)
@@ -87,12 +87,11 @@ def _stream(world: Stories, seed: int, split: str, question: str, most: int) -> 
     for _, teller in beginnings(world, "interview", seed, split, question):
         talk = _Talk(teller)
         teller.paragraph()
-        c = at_home(teller) if question not in NARRATED else -1
-        roles = answerable(teller, Wanted(question, ""), max(c, 0))
+        roles = answerable(teller, Wanted(question, ""), 0 if question in NARRATED else at_home(teller))
         if roles is None or not talk.ask(question, roles):
             continue
         if most > 1:
-            _go_on(talk, at_home(teller) if c < 0 else c, roles, most)
+            _go_on(talk, at_home(teller), roles, most)
         yield talk.ended()
 
 
