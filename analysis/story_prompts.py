@@ -19,6 +19,7 @@ They say nothing of other trainings.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ import pandas as pd
 
 from analysis.bootstrap import RESAMPLES, Interval, percentile_interval, rate_interval, resample_indices
 from toyworlds.core.validate import choice, integer, reject
-from toyworlds.stories.prompts import KINDS, Prompt, prompts
+from toyworlds.stories.prompts import KINDS, Prompt, has_full_form, prompts
 from toyworlds.stories.recall import recall_prompts
 from toyworlds.stories.world import Stories
 
@@ -45,10 +46,13 @@ FACTORS = {
 """The questions about each factor of the world; "custom" are the facts that hold in every story."""
 
 
-def story_prompts(world: Stories, seed: int, count: int, split: str = "test") -> list[Prompt]:
-    """Return `count` prompts of each of the three kinds."""
+def story_prompts(
+    world: Stories, seed: int, count: int, split: str = "test", *, in_full: bool = False
+) -> list[Prompt]:
+    """Return `count` prompts of each of the three kinds; with `in_full` those of them that have that form, in it."""
     integer("count", count, 1)
-    return [prompt for kind in KINDS for prompt in prompts(world, seed, kind, count, split=split)]
+    found = [prompt for kind in KINDS for prompt in prompts(world, seed, kind, count, split=split, in_full=in_full)]
+    return [prompt for prompt in found if not in_full or has_full_form(prompt.question)]
 
 
 def candidate_scores(model: Any, tokenizer: Tokenizer, prompt: Prompt) -> np.ndarray:
@@ -176,19 +180,19 @@ def fact_storage(
     count: int = 32,
     seed: int = 0,
     world: Stories | None = None,
+    split: str = "test",
+    in_full: bool = False,
 ) -> pd.DataFrame:
     """State `facts` new colors and ask for one of them about `distances` words later; one line a prompt.
 
     The lines are those of :func:`answered` with `asked_distance`, the distance asked for; `distance` is the real one.
+    `in_full` as in :func:`toyworlds.stories.prompts.prompts`.
     """
     world = world or Stories()
-    tables = [
-        answered(model, tokenizer, recall_prompts(world, seed, count, facts=number, distance=distance)).assign(
-            asked_distance=distance
-        )
-        for number in facts
-        for distance in distances
-    ]
+    tables = []
+    for number, distance in itertools.product(facts, distances):
+        asked = recall_prompts(world, seed, count, facts=number, distance=distance, split=split, in_full=in_full)
+        tables.append(answered(model, tokenizer, asked).assign(asked_distance=distance))
     return pd.concat(tables, ignore_index=True)
 
 

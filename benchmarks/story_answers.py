@@ -7,6 +7,7 @@ trains the laptop recipe of `mosaics.tasks.story_answers` (a finished run is rea
     prompts           share answered right by kind, question and factor, against chance (analysis.story_prompts)
     guesses           how often rules that look at the surface alone are right (analysis.story_guesses)
     new facts         1 to 8 colors stated, one asked for 50 to 200 words later
+    in full           the same of questions whose answer names its subject again ("The drum is with" for "It is with")
     tracing           the sentence that adds the most to the right answer, and the one without whose pairs the most is
                       lost (mosaic only; analysis.story_tracing)
     profile           where memories or attention heads look (analysis.attention_profile)
@@ -53,7 +54,7 @@ class StoryAnswers:
     """JSON file to write."""
     model: str = "mosaic"
     """Model; any other than the mosaic has its parameter count."""
-    steps: int = 20_000
+    steps: int = 15_000
     """Updates."""
     prompts: int = 240
     """Prompts of each kind."""
@@ -93,15 +94,16 @@ class StoryAnswers:
         for by in ("kind", "question"):
             found[f"guesses by {by}"] = guess_scores(asked, by).to_dict("index")
         show(pd.DataFrame({name: line["accuracy"] for name, line in found["prompts by question"].items()}).T)
-        facts = fact_storage(model, tokenizer, count=self.facts, seed=self.seed)
-        cells = facts.groupby(["facts", "asked_distance"])
-        found["new facts"] = [
-            {"facts": number, "distance": distance, **dataclasses.asdict(prompt_scores(some)["factual"])}
-            for (number, distance), some in cells
-        ]
-        show(cells[["correct", "chance", "probability"]].mean())
+        full = answered(model, tokenizer, story_prompts(Stories(), self.seed, self.prompts, in_full=True))
+        found["in full by question"] = {
+            name: dataclasses.asdict(score) for name, score in prompt_scores(full, "question").items()
+        }
+        show(full.groupby("question")[["correct", "chance", "probability"]].mean())
+        found["new facts"] = self.stored(model, tokenizer, in_full=False)
+        found["new facts in full"] = self.stored(model, tokenizer, in_full=True)
         if self.model == "mosaic":
-            found["tracing"] = self.tracing(model, tokenizer)
+            found["tracing"] = self.tracing(model, tokenizer, in_full=False)
+            found["tracing in full"] = self.tracing(model, tokenizer, in_full=True)
         found["profile"] = self.profile(model, tokenizer)
         few = [prompt for kind in TRACEABLE for prompt in prompts(Stories(), self.seed + 1, kind, self.removals)]
         heads, special = story_specialisation(model, tokenizer, few)
@@ -112,9 +114,19 @@ class StoryAnswers:
         show(hurt.assign(p=special.p_values).round(3))
         return found
 
-    def tracing(self, model: Any, tokenizer: Any) -> dict[str, Any]:
+    def stored(self, model: Any, tokenizer: Any, *, in_full: bool) -> list[dict[str, Any]]:
+        """How often new colors are recalled, by their number and distance."""
+        table = fact_storage(model, tokenizer, count=self.facts, seed=self.seed, in_full=in_full)
+        cells = table.groupby(["facts", "asked_distance"])
+        show(cells[["correct", "chance", "probability"]].mean())
+        return [
+            {"facts": number, "distance": distance, **dataclasses.asdict(prompt_scores(some)["factual"])}
+            for (number, distance), some in cells
+        ]
+
+    def tracing(self, model: Any, tokenizer: Any, *, in_full: bool) -> dict[str, Any]:
         """Share of the correctly answered prompts whose largest contribution comes from the stating sentence."""
-        table = traced(model, tokenizer, story_prompts(Stories(), self.seed, self.prompts))
+        table = traced(model, tokenizer, story_prompts(Stories(), self.seed, self.prompts, in_full=in_full))
         right = table[table["correct"]]
         show(right.groupby("question")[["traced", "hidden", "rests", "holds", "mentions", "sentences"]].mean())
         return {

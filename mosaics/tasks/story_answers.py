@@ -7,7 +7,10 @@
                + answer_weight * mean over the tokens a of -ln p
 
 The interviews begin with the questions of the three kinds of prompts in turn; others state 1 to 8 new colors and ask
-for all of them, 25 to 200 words later. Whole stories ask and answer such questions too, but only about two each.
+for all of them, 25 to 200 words later. Whole stories ask and answer such questions too, but only about two each. Half
+of the questions of interviews are answered in full ("The drum is with Tom", where stories say "It is with Tom"). The
+first `drills` updates read nothing but short interviews about 2 or 4 new colors, at first all in full
+(docs/story_answers.md says why).
 Every story and every interview is of the training split, whose heroes are in no other. Stories never repeat: pool p of
 `POOL` batches tells the next ones; the interviews, slow to make, come back in another order once all were read. The
 tokenizer is trained on the first stories of another seed.
@@ -46,7 +49,7 @@ from mosaics.training import TrainConfig
 from mosaics.training.placement import place
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import InputError, integer, real, reject
-from toyworlds.stories.interviews import interviews, recall_interviews
+from toyworlds.stories.interviews import Interview, interviews, recall_interviews
 from toyworlds.stories.prompts import KINDS, prompts
 from toyworlds.stories.world import Stories
 
@@ -55,6 +58,10 @@ POOL = 32
 TOKENIZER_SEED, DATA_SEED = 0, 1
 FACTS, DISTANCES = (1, 2, 4, 8), (25, 50, 100, 200)
 """New colors of an interview, and the words between one of them and its answer."""
+DRILL_FACTS, DRILL_DISTANCES = (2, 4), (0, 25)
+"""The same, of the interviews that training begins with."""
+DRILL_ROWS = 2
+"""So many times the rows of other batches are in a batch of these, which are short."""
 Row = tuple[np.ndarray, np.ndarray]
 """The tokens of a row, and which of them are of an answer."""
 
@@ -68,12 +75,16 @@ class StoryAnswersConfig:
     """Byte pairs of the tokenizer."""
     tokenizer_stories: int = 6000
     """Stories that the tokenizer is trained on."""
-    interviews: int = 30_000
+    interviews: int = 24_000
     """Interviews about stories."""
     questions: int = 6
     """Most questions of such an interview."""
     recalls: int = 500
     """Interviews for each number of new colors and each distance."""
+    drills: int = 3000
+    """First updates, which read only short interviews about new colors; the first half of these all in full."""
+    in_full: float = 0.5
+    """Share of the interviews' questions that are answered in full."""
     question_share: float = 0.6
     """Share of the rows that are interviews."""
     answer_weight: float = 1.0
@@ -89,6 +100,8 @@ class StoryAnswersConfig:
         for name in ("vocabulary", "tokenizer_stories", "interviews", "questions", "batch_size", "validation"):
             integer(name, getattr(self, name), 1)
         integer("recalls", self.recalls, 0)
+        integer("drills", self.drills, 0)
+        real("in_full", self.in_full, 0.0, 1.0)
         real("question_share", self.question_share, 0.0, 1.0)
         real("answer_weight", self.answer_weight, 0.0)
         real("loss_share", self.loss_share, 0.0, 1.0, above=0.0)
@@ -108,7 +121,7 @@ class StoryAnswersTask:
 
     def __init__(self, config: StoryAnswersConfig, seed: int = 0) -> None:
         self.config, self.seed = config, integer("seed", seed, 0)
-        self._pool = lru_cache(maxsize=1)(self.pool)
+        self._batches = lru_cache(maxsize=1)(lambda drill, number: self.drill(number) if drill else self.pool(number))
 
     @cached_property
     def tokenizer(self) -> BytePair:
@@ -129,11 +142,30 @@ class StoryAnswersTask:
     @cached_property
     def asked(self) -> list[Row]:
         """The training interviews."""
-        world, config = Stories(), self.config
-        found = interviews(world, DATA_SEED, config.interviews, most=config.questions)
-        for facts, distance in itertools.product(FACTS, DISTANCES):
-            found += recall_interviews(world, DATA_SEED, config.recalls, facts=facts, distance=distance)
+        config = self.config
+        found = interviews(Stories(), DATA_SEED, config.interviews, most=config.questions, in_full=config.in_full)
+        return self._rows(found + recalls(DATA_SEED, config.recalls, FACTS, DISTANCES, config.in_full))
+
+    @cached_property
+    def drilled(self) -> list[Row]:
+        """The interviews that training begins with, each read once; the first half is in full."""
+        kinds = len(DRILL_FACTS) * len(DRILL_DISTANCES)
+        rows = -(-self.config.drills // POOL) * POOL * DRILL_ROWS * self.config.batch_size
+        found: list[Row] = []
+        for part, in_full in enumerate((1.0 if self.config.in_full else 0.0, self.config.in_full)):
+            made = recalls(DATA_SEED + 1 + part, -(-rows // (2 * kinds)), DRILL_FACTS, DRILL_DISTANCES, in_full)
+            some = self._rows(made)
+            words = Stream(self.seed, "story_answers", "drills", part).words(0, len(some))
+            found += [some[row] for row in np.argsort(words, kind="stable")]
+        return found
+
+    def _rows(self, found: Sequence[Interview]) -> list[Row]:
         return self.rows([(interview.asked, interview.end) for interview in found])
+
+    def drill(self, number: int) -> list[list[Row]]:
+        """Return the batches of pool `number` of those that training begins with."""
+        rows = POOL * DRILL_ROWS * self.config.batch_size
+        return self._sorted(self.drilled[number * rows : (number + 1) * rows], "drill", number)
 
     def pool(self, number: int) -> list[list[Row]]:
         """Return the batches of pool `number`."""
@@ -146,14 +178,20 @@ class StoryAnswersTask:
         for place_in_stream in range(number * questions, (number + 1) * questions):
             epoch, place_in_epoch = divmod(place_in_stream, len(self.asked))
             found.append(self.asked[self._order(epoch)[place_in_epoch]])
-        words = Stream(self.seed, "story_answers", "pool", number).words(0, len(found))
-        order = bucketed(np.array([len(row) for row, _ in found]), config.batch_size, words)
-        return [[found[row] for row in order[i : i + config.batch_size]] for i in range(0, rows, config.batch_size)]
+        return self._sorted(found, "pool", number)
+
+    def _sorted(self, rows: list[Row], name: str, number: int) -> list[list[Row]]:
+        """Put rows into the batches of a pool, by length."""
+        size = len(rows) // POOL
+        words = Stream(self.seed, "story_answers", name, number).words(0, len(rows))
+        order = bucketed(np.array([len(row) for row, _ in rows]), size, words)
+        return [[rows[row] for row in order[i : i + size]] for i in range(0, len(rows), size)]
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """Return the batch of training step `step`."""
-        number, place_in_pool = divmod(step, POOL)
-        rows = self._pool(number)[place_in_pool]
+        drill = step < self.config.drills
+        number, place_in_pool = divmod(step if drill else step - self.config.drills, POOL)
+        rows = self._batches(drill, number)[place_in_pool]
         return self._batch(rows, Stream(self.seed, "story_answers", "tokens", step))
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -208,6 +246,14 @@ class StoryAnswersTask:
         return self.rows([([(prompt.text, prompt.answer)], "") for prompt in found])
 
 
+def recalls(seed: int, count: int, facts: Sequence[int], distances: Sequence[int], in_full: float) -> list[Interview]:
+    """Return `count` interviews for each number of new colors and each distance."""
+    found: list[Interview] = []
+    for number, distance in itertools.product(facts, distances):
+        found += recall_interviews(Stories(), seed, count, facts=number, distance=distance, in_full=in_full)
+    return found
+
+
 @lru_cache(maxsize=2)
 def story_tokenizer(stories: int, vocabulary: int) -> BytePair:
     """Return the byte pairs of the first stories of the world's training split; InputError where they are too few."""
@@ -217,14 +263,15 @@ def story_tokenizer(stories: int, vocabulary: int) -> BytePair:
     return found
 
 
-def laptop_recipe(model: str = "mosaic", *, steps: int = 20_000) -> Recipe:
+def laptop_recipe(model: str = "mosaic", *, steps: int = 15_000) -> Recipe:
     """Return a recipe for a core and an hour and a half: 3 blocks, 8 heads, width 128.
 
-    The mosaic is of the variant 'nano', whose logits are not divided by sqrt(d); any other model has its parameter
-    count, a table of positions not counted.
+    The mosaic is of the variant 'nano', whose logits are not divided by sqrt(d), and its values see the input before
+    and the one after (`value_kernel` 3), so that "red" is stored under the "ball" behind it; any other model has its
+    parameter count, a table of positions not counted.
     """
     task = StoryAnswersConfig()
-    options = {"n_layers": 3, "n_heads": 8, "width": 128, "variant": "nano"}
+    options = {"n_layers": 3, "n_heads": 8, "width": 128, "variant": "nano", "value_kernel": 3}
     training = TrainConfig(
         steps=steps, learning_rate=2e-3, final_learning_rate=2e-4, schedule="cosine", warmup_steps=100,
         betas=(0.9, 0.95), weight_decay=0.1, clip_norm=1.0, evaluate_every=2500, checkpoint_every=250, log_every=25,

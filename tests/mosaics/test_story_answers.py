@@ -20,7 +20,7 @@ from toyworlds.stories.interviews import interviews, recall_interviews
 from toyworlds.stories.prompts import KINDS, prompts
 
 CONFIG = StoryAnswersConfig(
-    vocabulary=400, tokenizer_stories=20, interviews=12, questions=4, recalls=0, batch_size=2, validation=2
+    vocabulary=400, tokenizer_stories=20, interviews=12, questions=4, recalls=0, drills=0, batch_size=2, validation=2
 )
 
 
@@ -34,7 +34,7 @@ def test_a_pool_holds_stories_and_interviews(task: StoryAnswersTask) -> None:
     assert len(rows) == 2 * POOL
     assert sum(answered.any() for _, answered in rows) == round(0.6 * 2 * POOL)
     texts = {task.tokenizer.decode(row) for row, answered in rows if answered.any()}
-    asked = interviews(Stories(), 1, 12, most=4)
+    asked = interviews(Stories(), 1, 12, most=4, in_full=0.5)
     assert texts == {interview.text for interview in asked}  # twelve interviews, read more than once in 32 rows
     answers = {"".join(task.tokenizer.decode(row[answered])) for row, answered in rows if answered.any()}
     assert answers == {"".join(f" {answer}" for _, answer in interview.asked) for interview in asked}
@@ -51,10 +51,35 @@ def test_new_colors_are_asked_for_too() -> None:
         interview.text
         for facts in (1, 2, 4, 8)
         for distance in (25, 50, 100, 200)
-        for interview in recall_interviews(Stories(), 1, 1, facts=facts, distance=distance)
+        for interview in recall_interviews(Stories(), 1, 1, facts=facts, distance=distance, in_full=0.5)
     ]
     assert len(found) == 1 + len(recalled)
     assert set(recalled) < found
+
+
+def test_training_begins_with_new_colors_asked_for_in_full() -> None:
+    task = dataclasses.replace(CONFIG, drills=2 * POOL - 1, questions=1).build(3)
+    read = [batch for number in (0, 1) for batch in task.drill(number)]
+    assert [len(batch) for batch in read] == [4] * 2 * POOL
+
+    def plain(row: np.ndarray, answered: np.ndarray) -> list[bool]:
+        """Of each question, whether its answer stands behind "It is"."""
+        before = [task.tokenizer.decode(row[:place]) for place in np.flatnonzero(np.diff(answered.astype(int)) > 0) + 1]
+        return [text.endswith(("It is", "It was")) for text in before]
+
+    first, second = (
+        [one for batch in half for row in batch for one in plain(*row)] for half in (read[:POOL], read[POOL:])
+    )
+    assert len(first) >= 2 * 4 * POOL
+    assert not any(first)  # the first half in full
+    assert np.mean(second) == pytest.approx(0.5, abs=0.1)
+    texts = [task.tokenizer.decode(row) for batch in read for row, _ in batch]
+    assert len(set(texts)) == len(texts)
+    batch = task.batch(2 * POOL - 2)
+    assert batch["tokens"].shape[0] == 4
+    assert task.batch(2 * POOL - 1)["tokens"].shape[0] == 2  # then stories and other interviews, from the first pool on
+    later = dataclasses.replace(CONFIG, questions=1).build(3).pool(0)[0]
+    assert task.batch(2 * POOL - 1)["lengths"].tolist() == [len(row) for row, _ in later]
 
 
 def test_validation_questions_are_prompts(task: StoryAnswersTask) -> None:

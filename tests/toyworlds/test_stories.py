@@ -18,7 +18,7 @@ from toyworlds.core.storage import open_dataset, write_dataset
 from toyworlds.core.validate import InputError, from_dict
 from toyworlds.stories import hero, lexicon, state
 from toyworlds.stories.dialect import WORDS
-from toyworlds.stories.grammar import events
+from toyworlds.stories.grammar import IN_FULL, events
 from toyworlds.stories.plots import PLOTS
 from toyworlds.world import WORLDS
 
@@ -135,9 +135,10 @@ def test_every_plot_event_and_template_is_told() -> None:
     told: Counter[tuple[int, int]] = Counter()
     for teller in Stories().tell(5, "train", 0, 2500):
         told.update(zip(teller.events, teller.templates, strict=True))
-    for event in events().values():
+    in_stories = [event for event in events().values() if not event.name.endswith(IN_FULL)]
+    for event in in_stories:
         assert any(told[event.number, k] for k in range(len(event.templates[0]))), event.name
-    missing = [(e.name, k) for e in events().values() for k in range(len(e.templates[0])) if not told[e.number, k]]
+    missing = [(e.name, k) for e in in_stories for k in range(len(e.templates[0])) if not told[e.number, k]]
     assert len(missing) <= 10, missing
     assert set(PLOTS) <= set(events())
 

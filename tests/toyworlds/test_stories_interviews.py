@@ -9,9 +9,11 @@ import pytest
 from toyworlds import Stories
 from toyworlds.core.validate import InputError
 from toyworlds.stories import solver
-from toyworlds.stories.interviews import ALIKE, WHEREABOUTS, Interview, interviews, recall_interviews
+from toyworlds.stories.grammar import IN_FULL
+from toyworlds.stories.interviews import ALIKE, TURNS, WHEREABOUTS, Interview, interviews, recall_interviews
+from toyworlds.stories.lexicon import NAMES
 from toyworlds.stories.parse import parse, parse_prompt
-from toyworlds.stories.prompts import QUESTIONS_IN_ALL
+from toyworlds.stories.prompts import QUESTIONS_IN_ALL, has_full_form
 
 
 def prefixes(interview: Interview) -> list[str]:
@@ -26,22 +28,23 @@ def prefixes(interview: Interview) -> list[str]:
 @pytest.mark.parametrize("dial", [0.0, 0.5])
 def test_the_solver_agrees_with_every_answer(dial: float) -> None:
     world = Stories(dialect=dial)
-    found = interviews(world, 9, 5 * len(QUESTIONS_IN_ALL), most=8)
-    found += recall_interviews(world, 9, 3, facts=8, distance=50)
+    found = interviews(world, 9, 5 * len(TURNS), most=8, in_full=0.5)
+    found += recall_interviews(world, 9, 3, facts=8, distance=50, in_full=0.5)
     for interview in found:
         assert len(interview.asked) == len(interview.questions)
         for text, (_, answer), question in zip(prefixes(interview), interview.asked, interview.questions, strict=True):
             assert solver.answer(text)[0] == answer, text
-            assert parse_prompt(text)[1].event.name == question
+            assert parse_prompt(text)[1].event.name.removesuffix(IN_FULL) == question
         parse(interview.text)
 
 
 def test_questions_come_in_turn_and_others_follow() -> None:
-    found = interviews(Stories(), 4, 4 * len(QUESTIONS_IN_ALL), most=5)
-    assert [interview.questions[0] for interview in found] == 4 * list(QUESTIONS_IN_ALL)
+    found = interviews(Stories(), 4, 3 * len(TURNS), most=5)
+    assert [interview.questions[0] for interview in found] == 3 * list(TURNS)
+    assert set(TURNS) == set(QUESTIONS_IN_ALL)
     assert max(len(interview.questions) for interview in found) == 5
     assert sum(len(interview.questions) for interview in found) > 3 * len(found)
-    alone = interviews(Stories(), 4, 2 * len(QUESTIONS_IN_ALL), most=1)
+    alone = interviews(Stories(), 4, 2 * len(TURNS), most=1)
     assert all(len(interview.questions) == 1 for interview in alone)
 
 
@@ -58,6 +61,37 @@ def test_no_two_questions_are_about_one_thing() -> None:
         beginning = parse_prompt(prefixes(interview)[0])[0]
         before = {sentence.event.name for sentence in beginning.sentences}
         assert not before & set(interview.questions)  # what the story itself has asked is not asked again
+
+
+def test_a_share_of_the_questions_is_in_full() -> None:
+    def full(share: float) -> float:
+        """Share of the questions that are, of those that can be."""
+        found = interviews(Stories(), 8, 2 * len(TURNS), in_full=share) + recall_interviews(
+            Stories(), 8, 8, in_full=share
+        )
+        asked = [
+            parse_prompt(text)[1].event.name
+            for interview in found
+            for text, question in zip(prefixes(interview), interview.questions, strict=True)
+            if has_full_form(question)
+        ]
+        assert len(asked) > 100
+        return sum(name.endswith(IN_FULL) for name in asked) / len(asked)
+
+    assert (full(0.0), full(1.0)) == (0.0, 1.0)
+    assert full(0.5) == pytest.approx(0.5, abs=0.15)
+
+
+def test_names_are_asked_for_by_turns_as_in_prompts() -> None:
+    first = []
+    for interview in interviews(Stories(), 4, 4 * len(TURNS), most=1):
+        if interview.questions[0] == "ask_holder":
+            story, question = parse_prompt(interview.asked[0][0])
+            speakers = (0, question.roles["c"])
+            others = [NAMES.forms[""][name] for who, name in enumerate(story.name) if who not in speakers]
+            assert len(others) >= 2
+            first.append(interview.asked[0][1] == next(name for name in others if " " not in name))
+    assert first == [True, False] * 4
 
 
 def test_every_new_color_is_asked_for_once() -> None:
@@ -82,6 +116,8 @@ def test_interviews_are_a_function_of_their_arguments_and_fewer_are_the_first_of
 def test_wrong_arguments_are_named() -> None:
     with pytest.raises(InputError, match="most"):
         interviews(Stories(), 0, 1, most=0)
+    with pytest.raises(InputError, match="in_full"):
+        interviews(Stories(), 0, 1, in_full=1.5)
     with pytest.raises(InputError, match="split"):
         interviews(Stories(), 0, 1, split="tests")
     with pytest.raises(InputError, match="facts"):

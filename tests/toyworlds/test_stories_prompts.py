@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from toyworlds import Stories
 from toyworlds.core.validate import DataError, InputError
 from toyworlds.stories import solver
-from toyworlds.stories.lexicon import NAMES
+from toyworlds.stories.lexicon import NAMES, NOUNS
 from toyworlds.stories.parse import parse, parse_prompt
-from toyworlds.stories.prompts import KINDS, Prompt, prompts
+from toyworlds.stories.prompts import KINDS, Prompt, has_full_form, prompts
 from toyworlds.stories.recall import recall_prompts
 
 STORY = (
@@ -106,6 +107,31 @@ def test_prompts_are_a_function_of_their_arguments_and_fewer_are_the_first_of_mo
     some, more = prompts(Stories(), 3, "consistency", 8), prompts(Stories(), 3, "consistency", 12)
     assert more[:8] == some
     assert prompts(Stories(), 4, "consistency", 8) != some
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_in_full_the_same_is_asked_and_the_answer_names_its_subject(kind: str) -> None:
+    count = 4 * len(KINDS[kind])
+    for plain, full in zip(
+        prompts(Stories(), 9, kind, count), prompts(Stories(), 9, kind, count, in_full=True), strict=True
+    ):
+        assert (full.answer, full.candidates, full.sentences) == (plain.answer, plain.candidates, plain.sentences)
+        assert full.question == plain.question
+        assert solver.answer(full.text)[0] == full.answer
+        story, question = parse_prompt(full.text)
+        said = re.split(r"[.?] ", full.text)[-1]
+        if not has_full_form(full.question):
+            assert full.text == plain.text
+        elif full.question == "ask_person":
+            assert NAMES.forms[""][story.name[question.roles["d"]]] in said
+        else:
+            assert f"The {NOUNS.forms[''][story.noun[question.roles['o']]]}" in said
+
+
+def test_recall_asks_in_full_too() -> None:
+    for prompt in recall_prompts(Stories(), 6, 5, facts=2, in_full=True):
+        assert solver.answer(prompt.text)[0] == prompt.answer
+        assert re.search(r"The [\w-]+( [\w-]+)? (is|was)$", prompt.text)
 
 
 def test_distance_is_kept_within_its_bounds() -> None:

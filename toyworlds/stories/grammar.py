@@ -32,6 +32,8 @@ from toyworlds.stories import lexicon
 from toyworlds.stories.dialect import base_form, in_dialect, translate
 
 HEADER = re.compile(r"\[(?P<name>\w+)(?P<roles>[^\]]*)\](?P<effects>.*)")
+IN_FULL = "_in_full"
+"""What is added to the name of a question where its answer names its subject again (`plots.in_full`)."""
 SLOT = re.compile(r"\{(?P<list>@?)(?P<role>[\w-]+)(?:\.(?P<form>\w+!?))?\}")
 STARTS = re.compile(r'(?:^|[.!?] |\." |(?:^|[ ])")$')
 CLAUSE = re.compile(

@@ -6,9 +6,11 @@
     ...
 
 They are made to learn from: where a prompt (:mod:`toyworlds.stories.prompts`) has one answer, an interview has several.
-It begins as a prompt does, with each question in turn, and goes on with others that the story settles but has not
-asked. Of one thing it is asked who has it, where it is or whose it is, of the days today or tomorrow, since one answer
-may give the other away; and no question comes more than twice, about different things.
+It begins as a prompt does, with each question in turn, those that take most to answer twice as often, and goes on with
+others that the story settles but has not asked. Of one thing it is asked who has it, where it is or whose it is, of the
+days today or tomorrow, since one answer may give the other away; and no question comes more than twice, about different
+things. A share of the questions is answered in full ("The drum is with" for "It is with";
+:mod:`toyworlds.stories.plots.in_full`).
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from toyworlds.core.validate import choice, integer
+from toyworlds.core.validate import choice, integer, real
 from toyworlds.stories.plots.ending import at_home
-from toyworlds.stories.prompts import NARRATED, QUESTIONS_IN_ALL, Wanted, answerable, beginnings, revealing
+from toyworlds.stories.prompts import NARRATED, QUESTIONS_IN_ALL, Wanted, answerable, balanced, beginnings, revealing
 from toyworlds.stories.questions import DAY_QUESTIONS, QUESTIONS
 from toyworlds.stories.recall import recalled
 from toyworlds.stories.teller import Teller
@@ -28,8 +30,12 @@ MOST = 16
 """At most so many questions in an interview."""
 ALIKE = 2
 """At most so many of the same kind."""
+CHANCES = 1000
+"""Steps in which the probability of a question in full is told apart."""
 WHEREABOUTS = ("ask_holder", "ask_where", "ask_owner")
 """Questions for one of which a thing is good."""
+TURNS = (*QUESTIONS_IN_ALL, *WHEREABOUTS, "ask_most", "beside_bed")
+"""The first questions of interviews, in turn."""
 
 
 @dataclass(frozen=True)
@@ -49,31 +55,44 @@ class Interview:
         return "".join(f"{before} {answer}" for before, answer in self.asked) + self.end
 
 
-def interviews(world: Stories, seed: int, count: int, *, most: int = 6, split: str = "train") -> list[Interview]:
+def interviews(
+    world: Stories, seed: int, count: int, *, most: int = 6, in_full: float = 0.0, split: str = "train"
+) -> list[Interview]:
     """Return `count` interviews of at most `most` questions about the beginnings of stories of `split`.
 
-    The first question of each is one of the prompts' questions in turn. The same arguments give the same interviews,
-    and fewer interviews are the first of more.
+    The first question of each is the next of `TURNS`, and names are asked for as in prompts, by turns
+    the first other and another; each question is asked in full with probability
+    `in_full`. The same arguments give the same interviews, and fewer interviews are the first of more.
     """
     choice("split", split, world.splits())
     integer("count", count, 0)
     integer("most", most, 1, MOST)
-    waiting = [_stream(world, seed, split, question, most) for question in QUESTIONS_IN_ALL]
-    return [next(waiting[number % len(waiting)]) for number in range(count)]
+    real("in_full", in_full, 0.0, 1.0)
+    waiting = {q: _stream(world, seed, split, q, most=most, in_full=in_full) for q in QUESTIONS_IN_ALL}
+    return [next(waiting[TURNS[number % len(TURNS)]]) for number in range(count)]
 
 
 def recall_interviews(
-    world: Stories, seed: int, count: int, *, facts: int = 4, distance: int = 100, split: str = "train"
+    world: Stories,
+    seed: int,
+    count: int,
+    *,
+    facts: int = 4,
+    distance: int = 100,
+    in_full: float = 0.0,
+    split: str = "train",
 ) -> list[Interview]:
     """Return `count` interviews that state `facts` new colors and ask for all, one of them `distance` words later.
 
     Told as :func:`toyworlds.stories.recall.recall_prompts` tells them; the order of the questions is drawn evenly.
+    `in_full` as in :func:`interviews`.
     """
     choice("split", split, world.splits())
+    real("in_full", in_full, 0.0, 1.0)
     told = recalled(world, "recall interview", seed, count, facts=facts, distance=distance, split=split)
     found = []
     for teller, _ in told:
-        talk = _Talk(teller)
+        talk = _Talk(teller, in_full)
         c = at_home(teller)
         left = list(range(facts))
         while left:
@@ -82,14 +101,18 @@ def recall_interviews(
     return found
 
 
-def _stream(world: Stories, seed: int, split: str, question: str, most: int) -> Iterator[Interview]:
-    """Every interview that begins with a question."""
+def _stream(world: Stories, seed: int, split: str, question: str, *, most: int, in_full: float) -> Iterator[Interview]:
+    """Every interview that begins with a question; names that are asked for as in prompts."""
+    companion = True
     for _, teller in beginnings(world, "interview", seed, split, question):
-        talk = _Talk(teller)
+        talk = _Talk(teller, in_full)
         teller.paragraph()
         roles = answerable(teller, Wanted(question, ""), 0 if question in NARRATED else at_home(teller))
         if roles is None or not talk.ask(question, roles):
             continue
+        if not balanced(teller, question, roles, talk.asked[0][1], companion):
+            continue
+        companion = not companion
         if most > 1:
             _go_on(talk, at_home(teller), roles, most)
         yield talk.ended()
@@ -100,9 +123,12 @@ def _go_on(talk: _Talk, c: int, first: Mapping[str, int], most: int) -> None:
     t = talk.teller
     role = QUESTIONS[talk.questions[0]][0] if talk.questions[0] in QUESTIONS else ""
     used = {_topic(talk.questions[0], first.get(role, 0))}
-    settled = list(_settled(t, c))
+    settled = _settled(t, c)
     while settled and len(talk.questions) < most:
-        question, subject, roles = settled.pop(t.draws.which("o", range(len(settled))))
+        question = tuple(settled)[t.draws.which("", range(len(settled)))]
+        subject, roles = settled[question].pop(t.draws.which("o", range(len(settled[question]))))
+        if not settled[question]:
+            del settled[question]
         topic = _topic(question, subject)
         if topic not in used and talk.questions.count(question) < ALIKE and talk.ask(question, roles):
             used.add(topic)
@@ -115,32 +141,37 @@ def _topic(question: str, subject: int) -> tuple[object, ...]:
     return (WHEREABOUTS if question in WHEREABOUTS else question, subject)
 
 
-def _settled(t: Teller, c: int) -> Iterator[tuple[str, int, Mapping[str, int]]]:
-    """Every question that `c` may ask the hero and that the story has not asked: its subject, and its roles."""
+def _settled(t: Teller, c: int) -> dict[str, list[tuple[int, dict[str, int]]]]:
+    """Every question that `c` may ask the hero and that the story has not asked: its subjects, each with its roles."""
+    found = {}
     for question, (_, answers) in QUESTIONS.items():
-        if not set(revealing(question)) & set(t.events):
-            for subject, roles in answers(t, c, 0).items():
-                yield question, subject, {"c": c, "a": 0, **roles}
+        if not set(revealing(question)) & set(t.events) and (known := answers(t, c, 0)):
+            found[question] = [(subject, {"c": c, "a": 0, **roles}) for subject, roles in known.items()]
+    return found
 
 
 class _Talk:
     """The text of an interview while it is told: what the teller tells, and questions in between."""
 
-    def __init__(self, teller: Teller) -> None:
-        self.teller, self.heard = teller, 0
+    def __init__(self, teller: Teller, in_full: float) -> None:
+        self.teller, self.in_full, self.heard = teller, in_full, 0
         self.asked: list[tuple[str, str]] = []
         self.questions: list[str] = []
         self.rest = ""
 
     def ask(self, question: str, roles: Mapping[str, int]) -> bool:
         """Ask a question, unless its answer is of more than one word; return whether it was asked."""
-        before, answer, rest = self.teller.ask(question, **roles)
+        before, answer, rest = self.teller.ask(question, self._full(), **roles)
         if " " in answer:
             return False
         self.asked.append((self._since() + before, answer))
         self.questions.append(question)
         self.rest = rest
         return True
+
+    def _full(self) -> bool:
+        """Whether the next question is asked in full."""
+        return self.in_full > 0 and self.teller.draws.which("", range(CHANCES)) < self.in_full * CHANCES
 
     def ended(self) -> Interview:
         """Return the interview."""

@@ -21,14 +21,14 @@ turns, the first of them that the story introduces, mostly the hero's friend, an
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from toyworlds.core.seeds import Stream, below
 from toyworlds.core.validate import choice, integer
 from toyworlds.stories.draws import SENTENCES, WORDS_PER_STORY, Draws, Hero
 from toyworlds.stories.fill import forms
-from toyworlds.stories.grammar import events
+from toyworlds.stories.grammar import IN_FULL, events
 from toyworlds.stories.lexicon import (
     COLORS,
     DAYS,
@@ -104,7 +104,8 @@ class Prompt:
 class Wanted:
     """What a prompt is to ask: the question and its kind; about which subject, if one is given; of how many facts.
 
-    `companion` tells whether the answer, a name, is to be the first of those who neither ask nor are asked.
+    `companion` tells whether the answer, a name, is to be the first of those who neither ask nor are asked; `in_full`
+    whether the answer's sentence names the subject again, where the question has such a form.
     """
 
     question: str
@@ -112,15 +113,24 @@ class Wanted:
     subject: int | None = None
     facts: int = 1
     companion: bool | None = None
+    in_full: bool = False
 
 
 def prompts(
-    world: Stories, seed: int, kind: str, count: int, *, split: str = "test", distance: tuple[int, int] = (0, 10_000)
+    world: Stories,
+    seed: int,
+    kind: str,
+    count: int,
+    *,
+    split: str = "test",
+    distance: tuple[int, int] = (0, 10_000),
+    in_full: bool = False,
 ) -> list[Prompt]:
     """Return `count` prompts of a kind, its questions in turn, with a `distance` in words within the given bounds.
 
     The same arguments give the same prompts, and fewer prompts are the first of more. Common facts have no statement
-    in the story, so any distance will do for them.
+    in the story, so any distance will do for them. With `in_full` the sentence that stops names its subject again
+    ("The drum is with" for "It is with"; :mod:`toyworlds.stories.plots.in_full`); all else is the same.
     """
     choice("kind", kind, KINDS)
     choice("split", split, world.splits())
@@ -128,7 +138,7 @@ def prompts(
     integer("distance", distance[1], integer("distance", distance[0], 0, FURTHEST))
     found: list[Prompt] = []
     questions = KINDS[kind]
-    waiting = [_stream(world, seed, split, Wanted(question, kind)) for question in questions]
+    waiting = [_stream(world, seed, split, Wanted(question, kind, in_full=in_full)) for question in questions]
     while len(found) < count:
         found.append(next(p for p in waiting[len(found) % len(questions)] if p.near(distance)))
     return found
@@ -166,6 +176,11 @@ def revealing(question: str) -> list[int]:
     return [events()[name].number for name in names]
 
 
+def has_full_form(question: str) -> bool:
+    """Whether there are sentences that answer a question in full."""
+    return question + IN_FULL in events()
+
+
 def make_prompt(t: Teller, wanted: Wanted, story: int) -> Prompt | None:
     """Ask where the teller stands; None when the story does not settle the question by a single word."""
     t.paragraph()
@@ -174,21 +189,27 @@ def make_prompt(t: Teller, wanted: Wanted, story: int) -> Prompt | None:
     if roles is None:
         return None
     sentences, steps = stated(t, question, roles)
-    asked, answer, _ = t.ask(question, **roles)
+    asked, answer, _ = t.ask(question, wanted.in_full, **roles)
     candidates = _candidates(t, question)
     if answer not in candidates or len(candidates) < FEWEST_CANDIDATES:
         return None
-    if question in FOR_OTHERS:
-        speakers = {NAMES.forms[""][t.name[roles[role]]] for role in "ac"}
-        others = [name for name in candidates if name not in speakers]
-        if len(others) < 2 or wanted.companion not in (None, answer == others[0]):
-            return None
+    if not balanced(t, question, roles, answer, wanted.companion):
+        return None
     text = "".join(t.texts) + asked
     span = _span(t, sentences[-1]) if sentences else (0, 0)
     distance = len(text[span[1] :].split()) if sentences else 0
     return Prompt(
         text, answer, candidates, wanted.kind, question, steps, sentences, span, distance, wanted.facts, story
     )
+
+
+def balanced(t: Teller, question: str, roles: Mapping[str, int], answer: str, companion: bool | None) -> bool:
+    """Whether a name that is asked for is one of two at least who do not speak, and as `companion` of Wanted says."""
+    if question not in FOR_OTHERS:
+        return True
+    speakers = {t.name[roles[role]] for role in "ac"}
+    others = [NAMES.forms[""][name] for name in t.name if name not in speakers and " " not in NAMES.forms[""][name]]
+    return len(others) > 1 and companion in (None, answer == others[0])
 
 
 def _span(t: Teller, number: int) -> tuple[int, int]:

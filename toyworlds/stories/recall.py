@@ -31,18 +31,26 @@ FILLING = (("goes", 3), ("scene", 3), ("does", 3), ("sees", 2), ("sings", 2), ("
 
 
 def recall_prompts(
-    world: Stories, seed: int, count: int, *, facts: int = 1, distance: int = 100, split: str = "test"
+    world: Stories,
+    seed: int,
+    count: int,
+    *,
+    facts: int = 1,
+    distance: int = 100,
+    split: str = "test",
+    in_full: bool = False,
 ) -> list[Prompt]:
     """Return `count` prompts that state `facts` colors and ask for one of them about `distance` words later.
 
     Which one is drawn evenly, so when the later facts fill more than `distance` words, the distance is longer;
-    each prompt says what it is. At most 8 facts and 1500 words.
+    each prompt says what it is. At most 8 facts and 1500 words. With `in_full` the
+    question is put as :func:`toyworlds.stories.prompts.prompts` puts it in full.
     """
     found = []
     for number, (teller, asked) in enumerate(
         recalled(world, "recall", seed, count, facts=facts, distance=distance, split=split)
     ):
-        prompt = make_prompt(teller, Wanted("ask_color", "factual", asked, facts), number)
+        prompt = make_prompt(teller, Wanted("ask_color", "factual", asked, facts, in_full=in_full), number)
         if prompt is None:
             raise RuntimeError("a stated color can always be asked for")
         found.append(prompt)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from toyworlds.stories.grammar import IN_FULL
 from toyworlds.stories.lexicon import (
     COLORS,
     DAYS,
@@ -195,7 +196,7 @@ def answer(text: str) -> tuple[str, tuple[int, ...]]:
 
 def word(story: Story, question: Sentence, number: int) -> str:
     """The word for an answer, in the language of the question."""
-    event = question.event.name
+    event = question.event.name.removesuffix(IN_FULL)
     table, form = TABLES.get(event, (PLACES, "noun"))
     if table is NAMES:
         number = story.name[number]
@@ -206,7 +207,7 @@ def word(story: Story, question: Sentence, number: int) -> str:
 
 def solve(story: Story, question: Sentence, before: int) -> Found:
     """Answer `question`, asked after the first `before` sentences; the answer is the number of an entity or entry."""
-    event, roles = question.event.name, question.roles
+    event, roles = question.event.name.removesuffix(IN_FULL), question.roles
     if event in ABOUT:
         role, answer = ABOUT[event]
         return answer(story, roles[role], before)

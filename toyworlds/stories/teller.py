@@ -14,7 +14,7 @@ from functools import lru_cache
 from toyworlds.stories import state
 from toyworlds.stories.draws import Choices, Option, weights
 from toyworlds.stories.fill import Filler, filler
-from toyworlds.stories.grammar import Event, events
+from toyworlds.stories.grammar import IN_FULL, Event, events
 from toyworlds.stories.lexicon import (
     COLORS,
     GENDER,
@@ -135,9 +135,12 @@ class Teller:
         if len(self.texts) == self.limit:
             raise StopTellingError
 
-    def ask(self, name: str, **roles: int) -> tuple[str, str, str]:
-        """Tell a question in a paragraph of its own; return what stands before its answer, the answer, and the rest."""
-        event, flag = events()[name], self.flag()
+    def ask(self, name: str, in_full: bool = False, **roles: int) -> tuple[str, str, str]:
+        """Tell a question in a paragraph of its own; return what stands before its answer, the answer, and the rest.
+
+        With `in_full` the answer names its subject again, where the question has such a form.
+        """
+        event, flag = events().get(name + IN_FULL if in_full else name, events()[name]), self.flag()
         templates = event.templates[flag]
         chosen = self.draws.template(len(templates), [i for i, one in enumerate(templates) if one.cut is None])
         self.paragraph()

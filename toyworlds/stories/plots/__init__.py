@@ -19,6 +19,7 @@ from toyworlds.stories.plots import (
     gift,
     hungry,
     hunt,
+    in_full,
     learn,
     lost,
     missing,
@@ -34,7 +35,7 @@ from toyworlds.stories.plots import (
 from toyworlds.stories.teller import Teller
 
 _FILES = (opening, common, between, borrow, broken, errand, fear, gift, hungry, hunt, learn, lost, missing, newcomer)
-PHRASES = [file.PHRASES for file in (*_FILES, quarrel, rescue, storm, stuck, tallest, trick, ending)]
+PHRASES = [file.PHRASES for file in (*_FILES, quarrel, rescue, storm, stuck, tallest, trick, ending, in_full)]
 """The grammar's sentences, in the order that numbers the events."""
 
 PLOTS: dict[str, Callable[[Teller], None]] = {
