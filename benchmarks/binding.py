@@ -70,7 +70,7 @@ class Binding:
     """Folder of the trainings."""
     out: Path | None = None
     """JSON file to write."""
-    steps: int = 3000
+    steps: int = 2000
     """Updates."""
     prompts: int = 40
     """Prompts of each number of colors and each form while training; three times as many at the end."""

@@ -23,7 +23,7 @@ from analysis.provenance import provenance
 from benchmarks.command import configured, write
 from toyworlds import Stories
 from toyworlds.core.storage import write_dataset
-from toyworlds.stories.interviews import interviews
+from toyworlds.stories.interviews import TURNS, interviews
 from toyworlds.stories.parse import parse
 from toyworlds.stories.prompts import KINDS, prompts
 
@@ -58,7 +58,8 @@ class StoryBenchmark:
         seconds = {"parsing a story back": self.best(lambda: [parse(text) for text in some]) / 200}
         for kind in KINDS:
             seconds[f"a {kind} prompt"] = self.best(partial(prompts, Stories(), 0, kind, 60)) / 60
-        seconds["an interview of at most 6 questions"] = self.best(partial(interviews, Stories(), 0, 170)) / 170
+        count = 10 * len(TURNS)
+        seconds["an interview of at most 6 questions"] = self.best(partial(interviews, Stories(), 0, count)) / count
         measured = {"words": words, "words_a_minute": rates, "goal": GOAL, "seconds": seconds}
         console = Console()
         for name, rate in rates.items():

@@ -60,9 +60,9 @@ def interviews(
 ) -> list[Interview]:
     """Return `count` interviews of at most `most` questions about the beginnings of stories of `split`.
 
-    The first question of each is the next of `TURNS`, and names are asked for as in prompts, by turns
-    the first other and another; each question is asked in full with probability
-    `in_full`. The same arguments give the same interviews, and fewer interviews are the first of more.
+    The first question of each is the next of `TURNS`; where it asks for a name, this is by turns the first other and
+    another, as in prompts. Each question is answered in full with probability `in_full`. The same arguments give the
+    same interviews, and fewer interviews are the first of more.
     """
     choice("split", split, world.splits())
     integer("count", count, 0)
