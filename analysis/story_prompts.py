@@ -46,9 +46,7 @@ FACTORS = {
 """The questions about each factor of the world; "custom" are the facts that hold in every story."""
 
 
-def story_prompts(
-    world: Stories, seed: int, count: int, split: str = "test", *, in_full: bool = False
-) -> list[Prompt]:
+def story_prompts(world: Stories, seed: int, count: int, split: str = "test", *, in_full: bool = False) -> list[Prompt]:
     """Return `count` prompts of each of the three kinds; with `in_full` those of them that have that form, in it."""
     integer("count", count, 1)
     found = [prompt for kind in KINDS for prompt in prompts(world, seed, kind, count, split=split, in_full=in_full)]
