@@ -110,7 +110,8 @@ def hidden_effects(model: Any, found: Trace, of_pair: np.ndarray, count: int, an
     hidden = torch.from_numpy(of_pair == np.arange(-1, count)[:, None])
     hidden[0] = False
     with torch.no_grad(), hiding(model, hidden):
-        logits = model(torch.from_numpy(found.inputs).expand(len(hidden), -1))[:, -1, list(found.outputs)]
+        last = model.hidden_states(torch.from_numpy(found.inputs).expand(len(hidden), -1))[-1][:, -1]
+        logits = model.read_out(last)[:, list(found.outputs)]
     answers = logits.log_softmax(-1)[:, found.outputs.index(answer)].numpy()
     return answers[0] - answers[1:]
 
