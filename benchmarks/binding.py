@@ -7,7 +7,7 @@ Models of 3 blocks and width 128 read nothing but short interviews that state 2 
 validation stories, in the words of the stories ("It is red") and in full ("The ball is red").
 
     model          mosaic; mosaic whose values see the input before too (`value_kernel` 3); transformer of its size
-    in full        share of the training questions that are answered in full: none, half
+    in full        training questions that are answered in full: none; or all at first, and half after half the updates
 
 Each is one training from one seed; finished ones are read, stopped ones continued. `--only` names one setting, so that
 several can be trained side by side before all are measured.
@@ -26,7 +26,7 @@ import pandas as pd
 from torch import nn
 
 from analysis.provenance import provenance
-from analysis.story_prompts import fact_storage, prompt_scores
+from analysis.story_prompts import PromptScore, fact_storage, prompt_scores
 from benchmarks.command import configured, write
 from mosaics.interface import Metrics
 from mosaics.tasks.story_answers import StoryAnswersConfig, StoryAnswersTask, laptop_recipe
@@ -52,14 +52,18 @@ class Drills(StoryAnswersTask):
 
     def evaluate(self, model: nn.Module) -> Metrics:
         """Share of prompts answered right, by their number of colors and form."""
-        found = {}
-        for form, in_full in (("", False), (" in full", True)):
-            how: dict[str, Any] = {"facts": FACTS, "distances": (DISTANCE,), "split": "validation", "in_full": in_full}
-            table = fact_storage(model, self.tokenizer, count=self.asked_each, seed=SEED, **how)
-            found |= {
-                f"{facts} colors{form}": right for facts, right in table.groupby("facts")["correct"].mean().items()
-            }
-        return {name: float(right) for name, right in found.items()}
+        scores = recalled(model, self.tokenizer, self.asked_each, SEED, "validation")
+        return {name: score.accuracy.estimate for name, score in scores.items()}
+
+
+def recalled(model: nn.Module, tokenizer: Any, count: int, seed: int, split: str) -> dict[str, PromptScore]:
+    """Score `count` prompts of each number of colors and each form."""
+    found = {}
+    for form, in_full in (("", False), (" in full", True)):
+        how: dict[str, Any] = {"facts": FACTS, "distances": (DISTANCE,), "count": count, "seed": seed}
+        table = fact_storage(model, tokenizer, **how, split=split, in_full=in_full)
+        found |= {f"{facts} colors{form}": score for facts, score in prompt_scores(table, "facts").items()}
+    return found
 
 
 @dataclass(frozen=True)
@@ -100,17 +104,13 @@ class Binding:
         result = train(model, task, training, folder)
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         curve = [line for line in lines if f"{FACTS[0]} colors" in line]
-        recalled = {}
-        for form, in_full in (("", False), (" in full", True)):
-            how: dict[str, Any] = {"facts": FACTS, "distances": (DISTANCE,), "seed": SEED + 1, "in_full": in_full}
-            scores = prompt_scores(fact_storage(model, task.tokenizer, count=3 * self.prompts, **how), "facts")
-            recalled |= {f"{facts} colors{form}": dataclasses.asdict(score) for facts, score in scores.items()}
+        scores = recalled(model, task.tokenizer, 3 * self.prompts, SEED + 1, "test")
         return {
             "model": dataclasses.asdict(config) | {"name": model_name, "parameters": model.num_parameters()},
             "in full": SHARES[share],
             "seconds": result.seconds,
             "curve": curve,
-            "recalled": recalled,
+            "recalled": {name: dataclasses.asdict(score) for name, score in scores.items()},
         }
 
 

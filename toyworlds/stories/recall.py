@@ -43,8 +43,8 @@ def recall_prompts(
     """Return `count` prompts that state `facts` colors and ask for one of them about `distance` words later.
 
     Which one is drawn evenly, so when the later facts fill more than `distance` words, the distance is longer;
-    each prompt says what it is. At most 8 facts and 1500 words. With `in_full` the
-    question is put as :func:`toyworlds.stories.prompts.prompts` puts it in full.
+    each prompt says what it is. At most 8 facts and 1500 words. `in_full` as in
+    :func:`toyworlds.stories.prompts.prompts`.
     """
     found = []
     for number, (teller, asked) in enumerate(
