@@ -55,7 +55,6 @@ MOST_ORDER = 5
 """Order of the rows whose law four tokens do not tell."""
 VISITS = (0, 1, 3, 6)
 """First number of earlier visits of each group."""
-ROWS_AT_ONCE = 100
 
 
 def order_needed(problems: Problems) -> np.ndarray:
@@ -212,14 +211,15 @@ def outputs(model: nn.Module, problems: Problems) -> np.ndarray:
     """What every unit puts out at every row, (n, T, units, w) float32; rows of padding mean nothing."""
     import torch
 
+    from mosaics.tasks.regbench import predict
+
     config: Any = model.config
     maps = output_maps(model)
     parts: list[list[Any]] = [[] for _ in maps]
-    with torch.no_grad(), _before(maps, lambda layer, x: parts[layer].append(x.clone())):
-        for first in range(0, len(problems), ROWS_AT_ONCE):
-            model(torch.from_numpy(problems.tokens[first : first + ROWS_AT_ONCE]).long())
+    with _before(maps, lambda layer, x: parts[layer].append(x.clone())):
+        predict(model, problems.tokens)
     layers = [torch.cat(part).unflatten(-1, (config.n_heads, -1)) for part in parts]
-    return torch.cat(layers, 2).float().numpy()
+    return torch.cat(layers, 2).float().cpu().numpy()
 
 
 def cross_entropy(model: nn.Module, problems: Problems, unit: int | None = None, value: Any = None) -> np.ndarray:
@@ -237,7 +237,7 @@ def cross_entropy(model: nn.Module, problems: Problems, unit: int | None = None,
         if layer != mine:
             return None
         x = x.clone()
-        x[..., head * width : (head + 1) * width] = torch.as_tensor(value, dtype=x.dtype)
+        x[..., head * width : (head + 1) * width] = torch.as_tensor(value, dtype=x.dtype, device=x.device)
         return x
 
     with _before(maps, change):

@@ -103,8 +103,8 @@ def evaluate(
     few = observation[:, : EVALUATION_ROWS // 2]
     alignment = align(model, mixing)
     with torch.no_grad():
-        effect = _effects(model, torch.from_numpy(few), mixing)
-        profile = _profile(model, torch.from_numpy(few[:, :8]))
+        effect = _effects(model, _placed(few, model), mixing)
+        profile = _profile(model, _placed(few[:, :8], model))
     arrays = {
         "one_step": one_step,
         "free": free_running_error(model, few, contexts, steps=FREE_STEPS),
@@ -131,6 +131,15 @@ def _rows(world: ThreeMoons, seeds: tuple[int, ...], rows: int = EVALUATION_ROWS
     return np.stack(parts)
 
 
+def _placed(observation: np.ndarray, model: MoonsModel) -> Any:
+    """The observations as a tensor on the model's device."""
+    import torch
+
+    from mosaics.training.placement import place
+
+    return place({"x": torch.from_numpy(observation)}, model)["x"]
+
+
 def _effects(model: MoonsModel, x: Any, mixing: np.ndarray) -> np.ndarray:
     """(seeds, heads, moons): mean squared change of the prediction of each moon when a head finds nothing."""
     import torch
@@ -140,12 +149,12 @@ def _effects(model: MoonsModel, x: Any, mixing: np.ndarray) -> np.ndarray:
     heads = found.shape[-3]
     changed = []
     for head in range(heads):
-        kept = torch.ones(heads, 1, 1)
+        kept = found.new_ones(heads, 1, 1)
         kept[head] = 0.0
         changed.append(model.output(found * kept))
     unmix = np.linalg.inv(mixing)
-    stacked = torch.stack(changed, dim=1).double().numpy()
-    pairs = zip(baseline.double().numpy(), stacked, unmix, strict=True)
+    stacked = torch.stack(changed, dim=1).double().cpu().numpy()
+    pairs = zip(baseline.double().cpu().numpy(), stacked, unmix, strict=True)
     return np.stack([causal.effect_matrix(base, without, inverse) for base, without, inverse in pairs])
 
 
@@ -153,7 +162,7 @@ def _profile(model: MoonsModel, x: Any) -> np.ndarray:
     """(seeds, heads, AGES): mean retrieval weight of the pair stored `age` steps before, ages 1 .. AGES."""
     weights = model.weights(x)
     by_age = [weights.diagonal(-age, -2, -1)[..., 600 - age :].mean((-1, 1)) for age in range(1, AGES + 1)]
-    return np.stack([row.double().numpy() for row in by_age], axis=-1)
+    return np.stack([row.double().cpu().numpy() for row in by_age], axis=-1)
 
 
 def _code_scores(model: MoonsModel, world: ThreeMoons, seeds: tuple[int, ...]) -> dict[str, list[Any]]:
@@ -166,8 +175,8 @@ def _code_scores(model: MoonsModel, world: ThreeMoons, seeds: tuple[int, ...]) -
     scores |= {"mutual_information_gap": [], "sap": []}
     parts = [apart.generate(seed, "validation", FIRST_EVALUATION_ROW, 2 * EVALUATION_ROWS) for seed in seeds]
     with torch.no_grad():
-        found = model.retrieved(torch.from_numpy(np.stack([part["observation"] for part in parts])))
-    codes = found[..., steps, :].movedim(-2, 2).flatten(1, 2).double().numpy()
+        found = model.retrieved(_placed(np.stack([part["observation"] for part in parts]), model))
+    codes = found[..., steps, :].movedim(-2, 2).flatten(1, 2).double().cpu().numpy()
     for part, code in zip(parts, codes, strict=True):
         turns = part["phase"][:, None, :] + (steps[:, None] + 1) * world.time_step / part["periods"][:, None, :]
         factors = phase_targets(turns.reshape(-1, turns.shape[-1]) % 1.0)
