@@ -24,6 +24,7 @@ from analysis.studies import STUDIES
 from analysis.studies.checks import check_models
 from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
+from analysis.studies.machine import check_machine, of_machine
 from toyworlds.core.validate import existing, integer, real, reject
 from toyworlds.stories.world import Stories
 
@@ -83,6 +84,10 @@ class LanguageStudy:
     """Prompts of each kind (story world only); 0 leaves them out."""
     profile_documents: int = 16
     """Validation stories that the retrieval profile is taken on; 0 leaves it out."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Numbers of the forward pass in training; bfloat16 is for GPUs, and weights stay float32."""
+    compile: Literal["none", "model"] = "none"
+    """Train compiled models (torch.compile): slow to begin with, for GPUs."""
     workers: int = 0
     """Processes; 0 for one a core."""
 
@@ -100,6 +105,7 @@ class LanguageStudy:
         for name in ("prompts", "profile_documents", "workers"):
             integer(name, getattr(self, name), 0)
         integer("steps", self.steps, max(10, self.evaluations))
+        check_machine(self)
         if len(self.learning_rates) not in (1, len(self.models)):
             wanted = f"one number for all models, or one for each of {', '.join(self.models)}"
             reject("learning_rates", wanted, self.learning_rates)
@@ -158,6 +164,7 @@ class LanguageStudy:
                 "warmup_steps": self.steps // 10, "betas": [0.9, 0.95], "weight_decay": 0.1, "clip_norm": 1.0,
                 "evaluate_every": self.steps // self.evaluations, "log_every": 50, "threads": 1,
                 "checkpoint_every": max(self.steps // 10, 1), "seed": seed,
+                **of_machine(self),
             },
             "prompts": 0 if self.text else self.prompts,
             "world": self._world(),

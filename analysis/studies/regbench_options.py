@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from analysis.engines import Job
 from analysis.report.table import data_hash, runs_table
 from analysis.studies.checks import check_disjoint
+from analysis.studies.machine import check_machine, of_machine
 from analysis.studies.regbench_training import JOB
 from regbench.problems import load
 from regbench.suites import RegBench
@@ -73,12 +74,17 @@ class RegBenchOptions:
     """Test problems."""
     position_width: int = 10
     """Rows in one step of the curves by position."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Numbers of the forward pass in training; bfloat16 is for GPUs, and weights stay float32."""
+    compile: Literal["none", "model"] = "none"
+    """Train compiled models (torch.compile): slow to begin with, for GPUs."""
     workers: int = 0
     """Processes; 0 for one a core."""
 
     def __post_init__(self) -> None:
         choice("world", self.world, WORLDS.names("automata"))
         choice("schedule", self.schedule, SCHEDULES)
+        check_machine(self)
         integer("seeds", self.seeds, 1)
         for name in ("steps", "epochs", "batch_size", "evaluations", "validation_size", "test_size", "position_width"):
             integer(name, getattr(self, name), 1)
@@ -149,6 +155,7 @@ class RegBenchOptions:
             "log_every": every,
             "patience": self.patience or None,
             "threads": 1,
+            **of_machine(self),
         }
         world = self.problems_of
         whole = {

@@ -11,6 +11,7 @@ from analysis.studies.folder import load_study
 from analysis.studies.language import PAPER_DEPTHS, LanguageStudy
 from analysis.studies.language_page import lead
 from analysis.studies.language_results import collect
+from analysis.studies.regbench_curve import RegBenchCurveStudy
 from toyworlds.core.folders import read_json
 from toyworlds.core.validate import DataError, InputError
 
@@ -45,6 +46,26 @@ def test_jobs_take_turns():
     assert {job.id for job in replace(SMALL, steps=11).jobs()}.isdisjoint(job.id for job in SMALL.jobs())
     rates = replace(SMALL, learning_rates=(1e-2, 1e-3)).jobs()
     assert [job.config["train"]["learning_rate"] for job in rates[:2]] == [1e-2, 1e-3]
+
+
+@pytest.mark.parametrize("study", [SMALL, RegBenchCurveStudy(sizes=(8,), models=("mosaic",))])
+def test_the_machine_is_named_where_it_is_not_the_usual_one(study):
+    usual, other = (one.jobs()[0] for one in (study, replace(study, dtype="bfloat16", compile="model")))
+    assert not {"dtype", "compile"} & set(usual.config["train"])
+    assert other.config["train"] == usual.config["train"] | {"dtype": "bfloat16", "compile": "model"}
+    with pytest.raises(InputError, match="dtype: expected one of float32, bfloat16; got 'bfloat'"):
+        replace(study, dtype="bfloat")
+
+
+def test_a_job_trains_in_bfloat16(tmp_path):
+    study = replace(SMALL, depths=(1,), models=("mosaic",), seeds=1, prompts=0, profile_documents=0, vocabulary=300)
+    found = {}
+    for dtype in ("float32", "bfloat16"):
+        own = replace(study, dtype=dtype)
+        own.text_job().compute(tmp_path, lambda *_: None)
+        found[dtype] = own.jobs()[0].compute(tmp_path, lambda *_: None)["best"]["value"]
+    assert found["bfloat16"] != found["float32"]
+    assert found["bfloat16"] == pytest.approx(found["float32"], rel=0.01)
 
 
 def test_losses_and_differences_by_hand():
