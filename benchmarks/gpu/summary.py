@@ -81,6 +81,17 @@ def _training(row: dict[str, Any]) -> Iterator[str]:
         yield f"  {verdict}: {row['way']}, {row['steps']} steps, loss {row['first']:.3f} -> {row['last']:.3f}"
 
 
+def _stories(row: dict[str, Any]) -> Iterator[str]:
+    if "error" in row:
+        yield f"  {row['what']}: {row['error']}"
+    elif row["what"] == "tokens":
+        yield f"  {row['tokens']:,} tokens of {row['stories']:,} stories in {row['seconds']:.0f} s"
+    else:
+        asked = ", ".join(f"{kind} {score['accuracy']['estimate']:.2f}" for kind, score in row["prompts"].items())
+        rate = f"{row['tokens_a_second']:,.0f} tokens/s"
+        yield f"  {row['what']}: {row['steps']} steps, {rate}, loss {row['validation_loss']:.3f}; {asked}"
+
+
 TABLES = {
     "correctness": _correctness,
     "retrieval": _retrieval,
@@ -88,6 +99,7 @@ TABLES = {
     "steps": _steps,
     "small_models": _small_models,
     "training": _training,
+    "stories": _stories,
 }
 
 

@@ -63,6 +63,24 @@ def test_a_dry_run_goes_through_every_section_with_few_libraries(tmp_path):
     assert "retrieval: done" in done.stdout
 
 
+def test_a_dry_run_trains_on_stories(tmp_path):
+    pytest.importorskip("tokenizers")
+    code = f"""
+if __name__ == "__main__":
+    from benchmarks.gpu_suite import main
+    main(['--out', {str(tmp_path / "out")!r}, '--dry-run', '--deadline', '900', '--sections', 'stories'])
+"""
+    (tmp_path / "run.py").write_text(code)
+    done = run(f"import runpy; runpy.run_path({str(tmp_path / 'run.py')!r}, run_name='__main__')")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "out" / "stories.json").read_text())["rows"]
+    assert not errors(rows), errors(rows)
+    assert [row["what"] for row in rows] == ["tokens", "mosaic", "transformer"]
+    assert rows[0]["tokens"] > rows[1]["tokens"] == rows[2]["tokens"] == 2 * 2 * 1500
+    assert set(rows[1]["prompts"]) == {"factual", "logical", "consistency"}
+    assert "mosaic: 2 steps" in done.stdout
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_without_a_gpu_it_says_so(tmp_path):
     done = run(f"import runpy, sys; sys.argv = ['gpu_suite', '--out', {str(tmp_path / 'out')!r}]; "
