@@ -40,20 +40,18 @@ class Head(NamedTuple):
     module: str
     """Name of its module in the model."""
     number: int
-    """Number in the module."""
+    """Number in the module; of memories of two levels, those of the short one come first."""
 
 
 def heads_of(model: Any) -> list[Head]:
     """Every contextual and persistent memory, and every attention head, of a stack of blocks, in order."""
     from mosaics.baselines.transformer import Attention
+    from mosaics.levels import OneLevelMemory, TwoLevelMemory
     from mosaics.units import ContextualMemory, PersistentMemory
 
-    found = [
-        Head(name, head)
-        for name, unit in model.named_modules()
-        if isinstance(unit, ContextualMemory | PersistentMemory | Attention)
-        for head in range(model.config.n_heads)
-    ]
+    kinds = (ContextualMemory, PersistentMemory, Attention, TwoLevelMemory, OneLevelMemory)
+    units = [(name, unit) for name, unit in model.named_modules() if isinstance(unit, kinds)]
+    found = [Head(name, number) for name, unit in units for number in range(len(_places(model, unit)))]
     if not found:
         reject("model", "one with memories or attention heads", type(model).__name__)
     return found
@@ -63,11 +61,12 @@ def heads_of(model: Any) -> list[Head]:
 def without(model: Any, head: Head) -> Iterator[None]:
     """Remove a head inside the block: what it returns is 0."""
     unit = model.get_submodule(head.module)
-    width = unit.output.in_features // integer("n_heads", model.config.n_heads, head.number + 1)
+    places = _places(model, unit)
+    place = places[integer("number", head.number, 0, len(places) - 1)]
 
     def silence(_: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         joined = arguments[0].clone()
-        joined[..., head.number * width : (head.number + 1) * width] = 0.0
+        joined[..., place] = 0.0
         return (joined,)
 
     hook = unit.output.register_forward_pre_hook(silence)
@@ -75,6 +74,12 @@ def without(model: Any, head: Head) -> Iterator[None]:
         yield
     finally:
         hook.remove()
+
+
+def _places(model: Any, unit: Any) -> list[slice]:
+    """Where each head of a module lies in what its output map reads."""
+    width = model.config.width // model.config.n_heads
+    return [slice(first, first + width) for first in range(0, unit.output.in_features, width)]
 
 
 def removal_effects(

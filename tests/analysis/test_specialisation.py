@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +22,7 @@ from analysis.story_prompts import candidate_scores, story_prompts
 from mosaics.baselines.recurrent import LSTMConfig
 from mosaics.baselines.transformer import TransformerConfig
 from mosaics.mosaic import MemoryMosaicConfig
+from mosaics.mosaic_v2 import MemoryMosaicV2Config
 from mosaics.text.tokenizer import Characters
 from toyworlds import Stories
 from toyworlds.core.validate import InputError
@@ -56,16 +60,27 @@ def test_under_the_null_p_values_are_even() -> None:
         specialisation(effects, ["who"] * 20)
 
 
+V2 = {"window": 4, "delay": 3, "shortest_delay": 1, "longest_delay": 4}
+
+
 @pytest.mark.parametrize(
-    "config", [MemoryMosaicConfig(**OPTIONS, second="none"), TransformerConfig(**OPTIONS, bias=False)]
+    ("config", "count"),
+    [
+        (MemoryMosaicConfig(**OPTIONS, second="none"), 2),
+        (TransformerConfig(**OPTIONS, bias=False), 2),
+        (MemoryMosaicV2Config(**OPTIONS, **V2), 4),
+        (MemoryMosaicV2Config(**OPTIONS, **V2, levels="one"), 2),
+    ],
 )
-def test_without_its_heads_a_layer_adds_nothing(config: MemoryMosaicConfig | TransformerConfig) -> None:
-    model = config.build(0).double()
+def test_without_its_heads_a_layer_adds_nothing(config: Any, count: int) -> None:
+    model = config.build(0).double().eval()
     tokens = torch.arange(9)[None]
     heads = heads_of(model)
-    assert [head.number for head in heads] == [0, 1]
+    assert [head.number for head in heads] == list(range(count))
     before = model(tokens)
-    with without(model, heads[0]), without(model, heads[1]):
+    with ExitStack() as removed:
+        for head in heads:
+            removed.enter_context(without(model, head))
         streams = model.hidden_states(tokens)
         unit = model.get_submodule(heads[0].module)
         assert not unit(model.blocks[0].norm(streams[0])).any()
@@ -99,5 +114,5 @@ def test_the_story_world_s_factors() -> None:
     assert set(found.factors) <= {"who", "where", "what", "when", "custom"}
     with pytest.raises(InputError, match="model: expected one with memories"):
         heads_of(LSTMConfig(vocabulary=5).build(0))
-    with pytest.raises(InputError, match="n_heads"), without(model, Head("blocks.0.contextual", 2)):
+    with pytest.raises(InputError, match="number"), without(model, Head("blocks.0.contextual", 2)):
         pass
