@@ -8,6 +8,7 @@ validation stories, in the words of the stories ("It is red") and in full ("The 
 
     model          mosaic; mosaic whose values see the input before too (`value_kernel` 3); transformer of its size
     in full        training questions that are answered in full: none; or all at first, and half after half the updates
+    rate           of all 2e-3, the recipe's; of the transformer, with answers in full, `RATES` as well
 
 Each is one training from one seed; finished ones are read, stopped ones continued. `--only` names one setting, so that
 several can be trained side by side before all are measured.
@@ -40,7 +41,11 @@ FACTS, DISTANCE, SEED = (2, 4, 8), 25, 78
 MODELS = {"mosaic": ("mosaic", 0), "mosaic-value-3": ("mosaic", 3), "transformer": ("transformer", 0)}
 SHARES = {"plain": 0.0, "half-in-full": 0.5}
 BEST: dict[str, Any] = {"monitor": "8 colors", "higher_is_better": True}
-SETTINGS = tuple(f"{model} {share}" for model, share in itertools.product(MODELS, SHARES))
+RATES = (5e-4, 1e-3, 4e-3)
+SETTINGS = (
+    *(f"{model} {share}" for model, share in itertools.product(MODELS, SHARES)),
+    *(f"transformer half-in-full {rate:g}" for rate in RATES),
+)
 
 
 class Drills(StoryAnswersTask):
@@ -79,7 +84,7 @@ class Binding:
     prompts: int = 40
     """Prompts of each number of colors and each form while training; three times as many at the end."""
     only: str = ""
-    """The one setting to train: a model and a share, as in "mosaic plain"; every setting by default."""
+    """The one setting to train: a model, a share and a rate, as in "mosaic plain"; every setting by default."""
 
     def measure(self) -> None:
         """Train what is to be trained; print and write what is finished."""
@@ -92,13 +97,14 @@ class Binding:
 
     def trained(self, setting: str) -> dict[str, Any]:
         """Train one setting, or read it; return its curve and what it recalls in the end."""
-        name, share = setting.split()
+        name, share, *rate = setting.split()
         model_name, value_kernel = MODELS[name]
         recipe = laptop_recipe(model_name, steps=self.steps)
         config = recipe.model
         if model_name == "mosaic":
             config = dataclasses.replace(config, value_kernel=value_kernel)
-        training = dataclasses.replace(recipe.training, schedule="constant", evaluate_every=EVERY, **BEST)
+        options = BEST | ({"learning_rate": float(rate[0])} if rate else {})
+        training = dataclasses.replace(recipe.training, schedule="constant", evaluate_every=EVERY, **options)
         task = Drills(dataclasses.replace(recipe.task, drills=self.steps, in_full=SHARES[share]), self.prompts)
         model, folder = config.build(0), self.run / setting.replace(" ", "-")
         result = train(model, task, training, folder)
@@ -108,6 +114,7 @@ class Binding:
         return {
             "model": dataclasses.asdict(config) | {"name": model_name, "parameters": model.num_parameters()},
             "in full": SHARES[share],
+            "learning_rate": training.learning_rate,
             "seconds": result.seconds,
             "curve": curve,
             "recalled": {name: dataclasses.asdict(score) for name, score in scores.items()},
