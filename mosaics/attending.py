@@ -80,7 +80,7 @@ def _read(found: list[HeadWeights], name: str, unit: Any, arguments: tuple[Any, 
 def level_weights(level: Level, x: Tensor) -> Tensor:
     """Weights (batch, heads, T, T) of one level of a two-level memory for inputs (batch, T, d)."""
     steps = torch.arange(x.shape[1], device=x.device)
-    key = level.key(x)[0]
+    key = level.key.keys(x)
     age = steps[:, None] - steps
     reach = age >= level.delay
     if level.window:

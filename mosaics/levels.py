@@ -31,7 +31,7 @@ from mosaics.extractors import PeekingValue, ValueState
 from mosaics.levels_ablated import SteadyBandwidth, SteadyKey
 from mosaics.memory import retrieve
 from mosaics.memory.leaky_average import leaky_average
-from mosaics.memory.leaky_keys import unit, widened
+from mosaics.memory.leaky_keys import leaky_keys, unit, widened
 from mosaics.memory.options import since_start
 from mosaics.memory.windowed import pad
 from mosaics.pairs import Pairs, PairStore, RecentPairs
@@ -48,12 +48,18 @@ class GatedKey(nn.Module):
         self.gate = nn.Linear(width, heads, bias=False)
         self.decay = nn.Linear(width, heads, bias=False)
 
-    def forward(self, x: Tensor, last: Tensor | None = None, segments: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def keys(self, x: Tensor, segments: Tensor | None = None) -> Tensor:
+        """Keys (batch, heads, T, w) of whole sequences x (batch, T, d), in one pass."""
+        projected = self.project(x).unflatten(-1, (self.heads, -1))
+        gate, decay = torch.exp(widened(self.gate(x))), widened(self.decay(x)).abs()
+        return leaky_keys(projected, decay, decay.new_ones(self.heads), gate=gate, segments=segments)
+
+    def forward(self, x: Tensor, last: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Keys (batch, heads, T, w) of x (batch, T, d) that follows `last`, and the last k-."""
         projected = self.project(x)
         gained = widened(projected).unflatten(-1, (self.heads, -1)) * torch.exp(widened(self.gate(x)))[..., None]
         decay = widened(self.decay(x)).abs()
-        average = leaky_average(gained, decay, segments=segments) if x.shape[1] > 1 else gained
+        average = leaky_average(gained, decay) if x.shape[1] > 1 else gained
         if last is not None:
             average = average + torch.exp(-decay.cumsum(1))[..., None] * last[:, None]
         keys = unit(average, torch.ones_like(average[..., :1]), 0.0).to(projected.dtype)
@@ -111,7 +117,7 @@ class Level(nn.Module):
         In a packed row steps, and with them the pairs in reach, are counted from the start of each segment.
         """
         if state is None:
-            key, value = self.key(x, segments=segments)[0], self.value(x)
+            key, value = self.key.keys(x, segments), self.value(x)
         else:
             key, value = self._fill(x, state)
         own = None if segments is None else segments[:, None]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from mosaics.extractors import EXPONENT
 from mosaics.memory.leaky_average import leaky_average
-from mosaics.memory.leaky_keys import unit, widened
+from mosaics.memory.leaky_keys import leaky_keys, unit, widened
 
 
 class SteadyKey(nn.Module):
@@ -32,12 +32,20 @@ class SteadyKey(nn.Module):
         self.project = nn.Linear(width, width, bias=False)
         self.leaky_beta = nn.Parameter(torch.linspace(0.5, 5.0, heads) / EXPONENT)
 
-    def forward(self, x: Tensor, last: Tensor | None = None, segments: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def decay(self) -> Tensor:
+        """Decay a of each head, >= 0."""
+        return EXPONENT * widened(self.leaky_beta).abs()
+
+    def keys(self, x: Tensor, segments: Tensor | None = None) -> Tensor:
+        """Keys (batch, heads, T, w) of whole sequences x (batch, T, d), in one pass."""
+        projected, decay = self.project(x).unflatten(-1, (self.heads, -1)), self.decay()
+        return leaky_keys(projected, decay, torch.ones_like(decay), segments=segments)
+
+    def forward(self, x: Tensor, last: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Keys (batch, heads, T, w) of x (batch, T, d) that follows `last`, and the last k-."""
-        projected = self.project(x)
+        projected, decay = self.project(x), self.decay()
         keys = widened(projected).unflatten(-1, (self.heads, -1))
-        decay = EXPONENT * widened(self.leaky_beta).abs()
-        average = leaky_average(keys, decay, segments=segments) if x.shape[1] > 1 else keys
+        average = leaky_average(keys, decay) if x.shape[1] > 1 else keys
         if last is not None:
             steps = torch.arange(1, x.shape[1] + 1, device=x.device, dtype=decay.dtype)
             average = average + torch.exp(-steps[:, None] * decay)[..., None] * last[:, None]
