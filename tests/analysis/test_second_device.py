@@ -37,6 +37,7 @@ from mosaics.tasks.story_answers import StoryAnswersConfig
 from mosaics.text import PrepareConfig, prepare_text
 from mosaics.text.tokenizer import Characters
 from mosaics.training import TrainConfig, train
+from mosaics.training.population import train_population
 from mosaics.weights import load_weights, save_model
 from regbench.problems import load
 from regbench.suites import RegBenchLaptop
@@ -150,6 +151,16 @@ def test_training_ends_as_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         read = train(model.build(0), task.build(0), config, tmp_path / "run", progress=False)
     expected = train(model.build(0), task.build(0), replace(config, device="cpu"), progress=False)
     assert read.final == found.final == pytest.approx(expected.final, rel=1e-4)
+
+
+def test_a_population_ends_as_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model, task = tasks()["regbench"](tmp_path)
+    config = TrainConfig(steps=2, threads=1)
+    with monkeypatch.context() as patched, machine_with_cuda(patched):
+        found = train_population(model, task, config, (0, 1), progress=False)
+    expected = train_population(model, task, replace(config, device="cpu"), (0, 1), progress=False)
+    for one, other in zip(found, expected, strict=True):
+        assert one.result.final == pytest.approx(other.result.final, rel=1e-4)
 
 
 STUDIES = {
