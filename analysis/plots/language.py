@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODEL_COLOURS = {"mosaic": COLOURS[0], "transformer": COLOURS[1], "mosaic_v2": COLOURS[2]}
+PANELS = 4
+"""Most panels in a row."""
 CURVES_CAPTION = (
     "Loss on validation stories (solid) and on training stories (dashed, the first ones of the training text) along "
-    "each training, by depth; where the solid line turns up while the dashed one falls, the model learns by heart."
+    "each training, by depth; where the solid line turns up while the dashed one falls, the model learns by heart. "
+    "The start, where all tokens are about as likely, lies off the top."
 )
 PROMPTS_CAPTION = (
     "Share of prompts whose right answer is the likeliest of its candidates, against the number of blocks, by kind of "
@@ -80,16 +84,23 @@ def _bands(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def curves_figure(curves: pd.DataFrame) -> Figure:
-    """Draw training and validation loss along the trainings, one panel a depth."""
+    """Draw training and validation loss along the trainings, one panel a depth; the start lies off the top."""
     depths = sorted(curves["depth"].unique())
-    page, axes = figure(1, len(depths), width=max(3.4 * len(depths), 11.0), height=3.8, sharey=True, squeeze=False)
-    for ax, depth in zip(axes[0], depths, strict=True):
+    rows = math.ceil(len(depths) / PANELS)
+    columns = math.ceil(len(depths) / rows)
+    page, axes = figure(rows, columns, width=max(3.4 * columns, 11.0), height=3.8 * rows, sharey=True, squeeze=False)
+    later = curves[curves["step"] > 0][["validation_loss", "training_loss"]]
+    for ax, depth in zip(axes.flat, depths, strict=False):
         for (model, seed), lines in curves[curves["depth"] == depth].groupby(["model", "seed"], sort=False):
             label = model if seed == 0 else None
             ax.plot(lines["epochs"], lines["validation_loss"], color=colour(model), label=label)
             ax.plot(lines["epochs"], lines["training_loss"], "--", color=colour(model), linewidth=1.2)
         ax.set(title=f"{depth} block{'s' if depth > 1 else ''}", xlabel="epochs")
-    axes[0][0].set_ylabel("nats a token")
+    axes[0][0].set_ylim(0.97 * later.min().min(), 1.05 * later.max().max())
+    for ax in axes[:, 0]:
+        ax.set_ylabel("nats a token")
+    for ax in axes.flat[len(depths) :]:
+        ax.set_axis_off()
     axes[0][0].legend()
     return page
 

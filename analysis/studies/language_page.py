@@ -101,12 +101,15 @@ def profile_means(profile: pd.DataFrame) -> pd.DataFrame:
 
 def lead(results: LanguageResults) -> str:
     """The sentence that the page opens with."""
-    said = []
+    verdicts: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for _, line in results.tables["difference"].iterrows():
         sign = "below" if line["high"] < 0 else "above" if line["low"] > 0 else "not told apart from"
-        said.append(
-            f"at depth {line['depth']} {line['model']} is {sign} the {results.reference} ({line['estimate']:+.3f} nats)"
-        )
+        verdicts.setdefault((line["model"], sign), []).append((str(line["depth"]), f"{line['estimate']:+.3f}"))
+    said = []
+    for (model, sign), lines in verdicts.items():
+        depths, by = (", ".join(words) for words in zip(*lines, strict=True))
+        blocks = "1 block" if depths == "1" else f"{depths} blocks"
+        said.append(f"{model} is {sign} the {results.reference} with {blocks} ({by} nats)")
     return "In validation loss " + "; ".join(said) + "." if said else "Validation loss by model and depth."
 
 

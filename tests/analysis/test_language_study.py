@@ -96,7 +96,10 @@ def test_without_a_transformer_the_first_model_is_the_reference():
     (line,) = results.tables["difference"].to_dict("records")
     assert (results.reference, line["model"]) == ("mosaic", "mosaic_v2")
     assert line["estimate"] > 0
-    assert "mosaic_v2 is above the mosaic" in lead(results)
+    assert (
+        lead(results)
+        == f"In validation loss mosaic_v2 is above the mosaic with 1 block ({line['estimate']:+.3f} nats)."
+    )
 
 
 def test_intervals_resample_documents_too():
