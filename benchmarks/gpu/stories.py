@@ -110,12 +110,18 @@ def rows(context: Context) -> Iterator[dict[str, Any]]:
         "mosaic": MemoryMosaicConfig(**options),
         "transformer": TransformerConfig(**options, context=size.context),
     }
-    step_seconds = {name: probed(context, config, task, RATES[name]) for name, config in configs.items()}
-    room = (context.left - ASKING * whole) / sum(step_seconds.values())
-    steps = max(int(min(size.most_steps, task.steps, size.most_steps if context.tiny else room)), 1)
+    known: dict[str, float] = {}
     for name, config in configs.items():
         try:
-            yield trained(context, name, config, task, steps) | {"probed_step_seconds": step_seconds[name]}
+            known[name] = probed(context, config, task, RATES[name])
+        except Exception as error:  # whatever a training raises is its result
+            yield {"what": name, "error": error_of(error)}
+        tidy(context)
+    room = (context.left - ASKING * whole) / max(sum(known.values()), 1e-9)
+    steps = max(int(min(size.most_steps, task.steps, size.most_steps if context.tiny else room)), 1)
+    for name, probe in known.items():
+        try:
+            yield trained(context, name, configs[name], task, steps) | {"probed_step_seconds": probe}
         except Exception as error:  # whatever a training raises is its result
             yield {"what": name, "error": error_of(error)}
         tidy(context)
@@ -150,7 +156,6 @@ def training(context: Context, steps: int, rate: float, **options: Any) -> Train
 def probed(context: Context, config: Any, task: StoryStream, rate: float) -> float:
     """Seconds of an update of a compiled model."""
     found = train(config.build(0), task, training(context, PROBED, rate), progress=False)
-    tidy(context)
     return float(np.median([1.0 / line["steps_per_second"] for line in found.timing[PROBED // 2 :]]))
 
 
