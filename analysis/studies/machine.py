@@ -9,16 +9,16 @@ from typing import Any
 
 from toyworlds.core.validate import choice
 
-USUAL = {"dtype": "float32", "compile": "none"}
-OTHERS = {"dtype": ("float32", "bfloat16"), "compile": ("none", "model")}
+KNOWN = {"dtype": ("float32", "bfloat16"), "compile": ("none", "model")}
+"""Values of each option, the usual one first."""
 
 
 def check_machine(study: Any) -> None:
     """Raise an InputError for an unknown `dtype` or `compile`."""
-    for name, known in OTHERS.items():
+    for name, known in KNOWN.items():
         choice(name, getattr(study, name), known)
 
 
 def of_machine(study: Any) -> dict[str, str]:
     """Return what `study` asks for beside the usual, as options of a training."""
-    return {name: getattr(study, name) for name, usual in USUAL.items() if getattr(study, name) != usual}
+    return {name: getattr(study, name) for name, known in KNOWN.items() if getattr(study, name) != known[0]}

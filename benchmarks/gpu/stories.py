@@ -1,7 +1,7 @@
 """A mosaic and a transformer of GPT-2's small shape on the story world, whose stories never repeat.
 
     tokens      byte pairs of stories of the training split, made by all cores before anything is trained
-    batch       `ROWS` windows of `CONTEXT` tokens, one behind the other in the stream; no token is read twice
+    batch       `rows` windows of `context` tokens, one behind the other in the stream; no token is read twice
     steps       as many for both models as the time that is left allows, after a few have been timed
 
 Both are trained by `mosaics.training.train` (bfloat16, compiled, fused AdamW, batches made ahead), with rates that were
@@ -112,6 +112,8 @@ def rows(context: Context) -> Iterator[dict[str, Any]]:
     }
     known: dict[str, float] = {}
     for name, config in configs.items():
+        if context.left < 0:
+            return
         try:
             known[name] = probed(context, config, task, RATES[name])
         except Exception as error:  # whatever a training raises is its result
@@ -120,6 +122,8 @@ def rows(context: Context) -> Iterator[dict[str, Any]]:
     room = (context.left - ASKING * whole) / max(sum(known.values()), 1e-9)
     steps = max(int(min(size.most_steps, task.steps, size.most_steps if context.tiny else room)), 1)
     for name, probe in known.items():
+        if context.left < 0:
+            return
         try:
             yield trained(context, name, configs[name], task, steps) | {"probed_step_seconds": probe}
         except Exception as error:  # whatever a training raises is its result
