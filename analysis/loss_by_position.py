@@ -13,7 +13,8 @@ Bins are even in the logarithm; a bin stands at the geometric mean of its first 
     D  < 0  < 0  < 0  > 0      no crossing in range: infinity
 
 Intervals are percentile bootstraps over documents, the same for both models, and over the seeds of each model. A
-resample without a crossing counts as infinity, so a limit may be infinite. One seed a side says nothing of others.
+resample without a crossing counts as infinity, so a limit may be infinite; bins that none of its documents reaches are
+left out of it. One seed a side says nothing of others.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class PositionLosses:
         """Return the curve between its pointwise limits."""
         [drawn] = _resampled([self], seed, integer("n", n, 1))
         tail = (1.0 - checked_level(level)) / 2.0
-        low, high = np.quantile(drawn, [tail, 1.0 - tail], axis=0)
+        low, high = np.nanquantile(drawn, [tail, 1.0 - tail], axis=0)
         return Band(self.curve, low, high, level)
 
 
@@ -146,7 +147,7 @@ def crossing(
     if first.counts.shape != second.counts.shape or (first.counts != second.counts).any():
         reject("second", f"losses on the same documents and bins, {first.counts.shape}", second.counts.shape)
     curves = _resampled([first, second], seed, integer("n", n, 1))
-    drawn = crossings(curves[0] - curves[1], first.positions)
+    drawn = resampled_crossings(curves[0] - curves[1], first.positions)
     [estimate] = crossings((first.curve - second.curve)[None], first.positions)
     tail = (1.0 - checked_level(level)) / 2.0
     low, high = np.quantile(drawn, [tail, 1.0 - tail], method="inverted_cdf")
@@ -167,8 +168,20 @@ def crossings(difference: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return np.where(last < 0, positions[0], np.where(last == bins - 1, np.inf, between))
 
 
+def resampled_crossings(difference: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Crossing of each row of differences (n, bins), NaN in bins that hold no token: these count as not there."""
+    held = ~np.isnan(difference)
+    found = crossings(difference, positions)
+    for row in np.flatnonzero(~held.all(axis=1)):
+        found[row] = crossings(difference[row, held[row]][None], positions[held[row]])[0]
+    return found
+
+
 def _resampled(models: Sequence[PositionLosses], seed: int, n: int) -> list[np.ndarray]:
-    """Curves (n, bins) of each model on resampled documents, the same for all, and resampled seeds of each."""
+    """Curves (n, bins) of each model on resampled documents, the same for all, and resampled seeds of each.
+
+    NaN in a bin that none of the documents drawn reaches.
+    """
     documents = len(models[0].counts)
     counts = np.concatenate(list(_document_weights(documents, n, seed)))
     found = []
@@ -176,7 +189,8 @@ def _resampled(models: Sequence[PositionLosses], seed: int, n: int) -> list[np.n
         [seeds] = resample_indices([len(model.sums)], n, seed, "seeds", number)
         weights = np.stack([(seeds == index).mean(axis=1) for index in range(len(model.sums))], axis=1)
         totals = np.einsum("ns,nsb->nb", weights, np.einsum("nd,sdb->nsb", counts, model.sums, optimize=True))
-        found.append(totals / np.maximum(counts @ model.counts, 1e-9))
+        tokens = counts @ model.counts
+        found.append(np.divide(totals, tokens, out=np.full_like(totals, np.nan), where=tokens > 0))
     return found
 
 

@@ -22,6 +22,10 @@ from toyworlds.core.validate import integer, reject
 if TYPE_CHECKING:
     from mosaics.text import Tokenizer
 
+COLUMNS = (
+    "word", "text", "token", "layer", "memory", "head", "where", "step", "key", "value", "weight", "contribution",
+    "share",
+)  # fmt: skip
 RIVALS = 50
 """Most probable tokens against whose mean a token's logit is traced."""
 SHOWN = 3
@@ -54,6 +58,10 @@ def write(model: Any, tokenizer: Tokenizer, prompt: str, new_tokens: int, **opti
     from mosaics.text.tokenizer import words
 
     integer("new_tokens", new_tokens, 1)
+    try:
+        prompt.encode()
+    except UnicodeEncodeError as error:
+        reject("prompt", f"Unicode text; its character {error.start} is no part of one", prompt)
     read = [tokenizer.end, *tokenizer.encode([prompt])[0].tolist()]
     limit = getattr(model.config, "context", 0)
     if limit and len(read) + new_tokens - 1 > limit:
@@ -92,7 +100,7 @@ def explain(model: Any, tokenizer: Tokenizer, written: Written, top: int = 3) ->
                     "weight": pair["weight"], "contribution": pair["contribution"],
                     "share": pair["contribution"] / raised if raised else np.nan,
                 })  # fmt: skip
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=COLUMNS)
 
 
 def pairs_of(model: Any, read: tuple[int, ...], token: int) -> pd.DataFrame:

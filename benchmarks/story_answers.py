@@ -66,6 +66,8 @@ class StoryAnswers:
     """Stories that the profile is taken on."""
     seed: int = 5
     """Seed of the prompts."""
+    training_seed: int = 0
+    """Seed of the weights and of the order of the data."""
 
     def measure(self) -> None:
         """Train, measure, print and write."""
@@ -73,12 +75,12 @@ class StoryAnswers:
         from mosaics.training import train
 
         recipe = laptop_recipe(self.model, steps=self.steps)
-        model, task = recipe.model.build(0), recipe.task.build(0)
+        model, task = recipe.model.build(self.training_seed), recipe.task.build(self.training_seed)
         result = train(model, task, recipe.training, self.run)
         measured = {
             "model": dataclasses.asdict(recipe.model) | {"name": self.model, "parameters": model.num_parameters()},
             "task": dataclasses.asdict(recipe.task),
-            "training": {"steps": result.steps, "seconds": result.seconds, **result.final},
+            "training": {"seed": self.training_seed, "steps": result.steps, "seconds": result.seconds, **result.final},
             **self.scores(model, task.tokenizer),
         }
         write(folders.plain({**provenance(), **measured}), self.out)

@@ -106,7 +106,8 @@ def sample(logits: Tensor, uniform: Tensor, temperature: float, top_k: int | Non
     """Token of each row of logits (B, vocabulary) for one number in [0, 1) a row; see the module."""
     if temperature == 0.0:
         return logits.argmax(-1)
-    probabilities = filtered(torch.softmax(logits.double() / temperature, -1), top_k, top_p)
+    below_best = logits.double() - logits.max(-1, keepdim=True).values
+    probabilities = filtered(torch.softmax(below_best / temperature, -1), top_k, top_p)
     cumulative = probabilities.cumsum(-1)
     chosen = torch.searchsorted(cumulative, uniform[:, None] * cumulative[:, -1:], right=True)[:, 0]
     return chosen.clamp(max=logits.shape[-1] - 1)

@@ -63,6 +63,8 @@ class Task(Protocol):
                                             needed where a batch is cut into parts
         tokens(batch) -> (int, int)         inputs that the model reads without and with padding, for tokens per second
 
+    A task's config may have `movable`, the names of options that say where data lie and not which: a run may be
+    continued with others.
     A batch with ``segments`` (B, T) has packed rows, whose sequences are numbered 1, 2, .. in each row, padding 0.
     """
 

@@ -31,7 +31,7 @@ class Command:
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="run")]
     """Folder of a finished run of `mosaicbench train language`."""
     prompt: str
-    """Text to continue; may be empty."""
+    """Text to continue; may be empty. In lower case where the training text was put into it."""
     tokens: int = 60
     """Most new tokens; generation stops at the end of the text."""
     temperature: float = 0.8
@@ -57,6 +57,7 @@ class Command:
         """Print the text and what was asked for."""
         integer("tokens", self.tokens, 1)
         integer("top", self.top, 1)
+        integer("top_k", self.top_k, 0)
         if self.table is not None and not self.trace:
             reject("table", "--trace to be set with it", str(self.table))
         if self.table is not None and not self.table.parent.is_dir():
@@ -69,13 +70,17 @@ class Command:
 
         model, data = load(self.run_folder, self.weights, self.data)
         how: dict[str, Any] = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.seed}
-        written = write(model, data.tokenizer, self.prompt, self.tokens, top_k=self.top_k or None, **how)
+        prompt = self.prompt.lower() if data.lowercase else self.prompt
+        written = write(model, data.tokenizer, prompt, self.tokens, top_k=self.top_k or None, **how)
         console = Console(highlight=False, soft_wrap=True)
-        console.print(Text(self.prompt, style="dim") + Text(written.continuation(data.tokenizer)))
+        console.print(Text(prompt, style="dim") + Text(written.continuation(data.tokenizer)))
         if not self.trace:
             return
         pairs = explain(model, data.tokenizer, written, self.top)
-        Console(highlight=False, width=None if console.is_terminal else WIDE).print(pairs_table(pairs))
+        if pairs.empty:
+            print("no stored pair had a part in it: there were none yet")
+        else:
+            Console(highlight=False, width=None if console.is_terminal else WIDE).print(pairs_table(pairs))
         if self.table is not None:
             pairs.to_csv(self.table, index=False)
             print(f"written: {self.table}")

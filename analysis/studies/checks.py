@@ -17,16 +17,16 @@ from toyworlds.core.validate import DataError, choice, integer, reject
 EDGES_SHOWN = 8
 
 
-def check_models(names: Sequence[str], *tags: str) -> tuple[str, ...]:
-    """Return the registered names of some models, at least one and none twice; "mosaic-v2" may stand for mosaic_v2.
+def check_models(names: Sequence[str], *tags: str) -> None:
+    """Raise an InputError but for names of registered models, at least one and none twice.
 
     `tags` narrows the choice: "tokens" for models that read tokens, "segments" for those that take packed rows.
     """
     from mosaics.catalogue import MODELS
 
     known = MODELS.names(*tags)
-    found = tuple(choice("models", str(name).replace("-", "_"), known) for name in _several("models", names))
-    return tuple(_several("models", found))
+    for name in _several("models", names):
+        choice("models", name, known)
 
 
 def check_sizes(sizes: Sequence[int], available: int | None = None) -> tuple[int, ...]:

@@ -113,6 +113,8 @@ class LanguageStudy:
             real("learning_rates", rate, above=0.0)
         if not self.models or len(set(self.models)) < len(self.models):
             reject("models", "at least one model, each once", self.models)
+        if self.validation and not self.text:
+            reject("validation", "none with the story world, which has its own", self.validation)
         if not self.depths:
             reject("depths", "at least one depth", self.depths)
         for depth in self.depths:
@@ -184,9 +186,21 @@ class LanguageStudy:
         """Run what is missing, write results and page; return the page's path."""
         self.check()
         out = open_study(out, self)
-        run_jobs([self.text_job()], out / "jobs", workers=1, label="text")
+        self.prepare(out)
         run_jobs(self.jobs(), out / "jobs", workers=self.workers, label="language")
         return self.report(out)
+
+    def prepare(self, out: Path) -> None:
+        """Make the token streams, and find out before anything is trained whether all can be measured on them."""
+        from analysis.studies.language_job import check_sources, rehearse
+
+        jobs = out / "jobs"
+        [made] = run_jobs([self.text_job()], jobs, workers=1, label="text")
+        if self.text:
+            check_sources(self.text_job().config, made["corpora"])
+        if any(job.result(jobs) is None for job in self.jobs()):
+            for model in self.models:
+                rehearse(self.training(model, 1, 0).config, jobs)
 
     def table(self, out: str | Path) -> pd.DataFrame:
         """One line a training (`analysis.report.table`); its size is the number of blocks."""

@@ -12,14 +12,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis.engines import Report
 from toyworlds.core import folders
-from toyworlds.core.validate import from_dict, reject
+from toyworlds.core.validate import DataError, InputError, from_dict, reject
 from toyworlds.stories.world import Stories
 
-VERSION = [1, Stories.version]
+if TYPE_CHECKING:
+    from mosaics.text import PrepareConfig
+    from toyworlds.stories.prompts import Prompt
+
+VERSION = [2, Stories.version]
 DATA = "data"
 ROOM = 16
 """Tokens of the context kept for the answer of a prompt."""
@@ -28,15 +32,55 @@ CURVE = ("step", "validation_loss", "training_loss")
 
 def text(config: Mapping[str, Any], folder: Path, report: Report) -> dict[str, Any]:
     """Make the token streams; return what the manifest says of them."""
-    from mosaics.text import PrepareConfig, prepare_text
+    from mosaics.text import prepare_text
 
-    options = dict(config["text"])
-    world = from_dict(Stories, options.pop("world"), "world")
     shutil.rmtree(folder / DATA, ignore_errors=True)
-    data = prepare_text(from_dict(PrepareConfig, options | {"world": world}, "text"), folder / DATA)
+    data = prepare_text(text_config(config), folder / DATA)
     report(1, "text")
     kept = ("corpora", "tokenizer", "duplicates", "splits")
     return {name: data.manifest[name] for name in kept} | {"fingerprint": data.fingerprint}
+
+
+def text_config(config: Mapping[str, Any]) -> PrepareConfig:
+    """Return what the job `text` makes of its config."""
+    from mosaics.text import PrepareConfig
+
+    options = dict(config["text"])
+    world = from_dict(Stories, options.pop("world"), "world")
+    return from_dict(PrepareConfig, options | {"world": world}, "text")
+
+
+def check_sources(config: Mapping[str, Any], read: Mapping[str, Any]) -> None:
+    """Raise a DataError where the files of the text are no longer those that the job `text` has read."""
+    for split, corpus in text_config(config).corpora().items():
+        if corpus.described()["sha256"] != read[split]["sha256"]:
+            name = config["text"].get(split) or config["text"]["train"]
+            raise DataError(f"{name}: changed since this study has read it (another SHA-256); choose a new folder")
+
+
+def rehearse(config: Mapping[str, Any], jobs: Path) -> None:
+    """Raise now the InputError that measuring a training of `config` would end in.
+
+    A model of one block, not trained, shows whether its retrieval profile can be taken.
+    """
+    from mosaics.tasks.language import language_task
+    from mosaics.tasks.recipe import sized
+
+    config_of_task = language_task(jobs.resolve() / config["text"] / DATA, **config["task"])
+    task = config_of_task.build(config["seed"])
+    documents = len(task.data.tokens("validation"))
+    if documents < 2:
+        reject("validation", "a text of two documents at least", documents)
+    if config["prompts"]:
+        fitting(task, config)
+    if config["profile"]:
+        model = sized(config["model"], config_of_task, config["size"] | {"n_layers": 1}, positions_counted=False)
+        try:
+            profile(model.build(0).eval(), task, config["profile"])
+        except InputError as error:
+            context = config["task"]["context"]
+            reject("profile_documents", f"0 for {config['model']} on this text with a context of {context}",
+                   config["profile"], str(error))  # fmt: skip
 
 
 def train(config: Mapping[str, Any], folder: Path, report: Report) -> dict[str, Any]:
@@ -83,13 +127,23 @@ def measure(model: Any, task: Any, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prompts(model: Any, task: Any, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Let the model answer prompts, so many of each kind, that fit into its context."""
-    from analysis.story_prompts import answered, story_prompts
+    """Let the model answer the prompts that fit into its context."""
+    from analysis.story_prompts import answered
+
+    table = answered(model, task.data.tokenizer, fitting(task, config))
+    columns = ["kind", "question", "distance", "correct", "chance", "probability"]
+    lines: list[dict[str, Any]] = folders.plain(table[columns].to_dict("records"))
+    return lines
+
+
+def fitting(task: Any, config: Mapping[str, Any]) -> list[Prompt]:
+    """Return prompts, so many of each kind, that fit into the context."""
+    from analysis.story_prompts import story_prompts
 
     tokenizer, room = task.data.tokenizer, task.config.context - ROOM
     asked = story_prompts(from_dict(Stories, config["world"], "world"), 0, 3 * config["prompts"])
     lengths = [len(row) for row in tokenizer.encode([prompt.text for prompt in asked])]
-    chosen: dict[str, list[Any]] = {}
+    chosen: dict[str, list[Prompt]] = {}
     for prompt, length in zip(asked, lengths, strict=True):
         kept = chosen.setdefault(prompt.kind, [])
         if length <= room and len(kept) < config["prompts"]:
@@ -98,10 +152,7 @@ def prompts(model: Any, task: Any, config: Mapping[str, Any]) -> list[dict[str, 
         reject(
             "prompts", f"0, or a context in which prompts fit; none of a kind has {room} tokens or fewer", min(lengths)
         )
-    table = answered(model, tokenizer, [prompt for kept in chosen.values() for prompt in kept])
-    columns = ["kind", "question", "distance", "correct", "chance", "probability"]
-    lines: list[dict[str, Any]] = folders.plain(table[columns].to_dict("records"))
-    return lines
+    return [prompt for kept in chosen.values() for prompt in kept]
 
 
 def profile(model: Any, task: Any, documents: int) -> dict[str, Any]:
@@ -111,6 +162,8 @@ def profile(model: Any, task: Any, documents: int) -> dict[str, Any]:
     from analysis.attention_profile import profile_table, profiles
 
     length, tokens = task.config.context // 2, task.data.tokens("validation")
+    if length < 2:
+        reject("context", "4 tokens at least", task.config.context)
     long = [row for row in range(len(tokens)) if tokens.lengths[row] >= length][:documents]
     if len(long) < 2:
         reject("profile_documents", f"2 validation stories of {length} tokens or more", len(long))

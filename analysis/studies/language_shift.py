@@ -78,6 +78,10 @@ class LanguageShiftStudy:
             reject("dials", "at least one, where no other text is given", self.dials)
         for dial in self.dials:
             real("dials", dial, 0.0, 1.0)
+        if len(self.texts()) < 1 + len(self.shifted or self.dials):
+            expected = "each once, and named otherwise than the validation text: a file's name without its ending"
+            reject(*(("shifted", f"texts, {expected}", self.shifted) if self.shifted else
+                     ("dials", "shares that differ in six digits", self.dials)))  # fmt: skip
 
     @classmethod
     def presets(cls) -> dict[str, LanguageShiftStudy]:
@@ -97,7 +101,7 @@ class LanguageShiftStudy:
         """The texts that are read: name -> where from; the first is like the training text."""
         like = {"validation": {"kind": "validation"}}
         if self.shifted:
-            return like | {Path(path).stem: {"kind": "text", "path": path} for path in self.shifted}
+            return like | {Path(path).stem: {"kind": "text", "path": str(path)} for path in self.shifted}
         return like | {f"dialect {dial:g}": {"kind": "stories", "dialect": dial} for dial in self.dials}
 
     def measurement(self, model: str, seed: int) -> Job:
@@ -124,11 +128,14 @@ class LanguageShiftStudy:
 
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""
+        from analysis.studies.language_shift_job import check_texts
+
         self.language.check()
         for path in self.shifted:
             existing("shifted", path, "a text file or a folder of texts")
         out, workers = open_study(out, self), self.language.workers
-        run_jobs([self.language.text_job()], out / "jobs", workers=1, label="text")
+        self.language.prepare(out)
+        check_texts(self.measurements(), out / "jobs")
         run_jobs(self.language.jobs(), out / "jobs", workers=workers, label="trainings")
         run_jobs(self.measurements(), out / "jobs", workers=workers, label="shift")
         return self.report(out)

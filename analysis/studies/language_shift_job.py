@@ -5,21 +5,21 @@ measure    weights of the best evaluation of a training -> losses summed within 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.engines import Report
+from analysis.engines import Job, Report
 from toyworlds.core import folders
-from toyworlds.core.validate import reject
+from toyworlds.core.validate import DataError, reject
 from toyworlds.stories.world import Stories
 
 if TYPE_CHECKING:
-    from mosaics.text import TextData
+    from mosaics.text import TextCorpus, TextData
     from mosaics.text.stream import Tokens
 
-VERSION = [1, Stories.version]
+VERSION = [2, Stories.version]
 DATA = "data"
 FACT_COLUMNS = ["facts", "asked_distance", "distance", "correct", "chance", "probability"]
 
@@ -35,13 +35,15 @@ def measure(config: Mapping[str, Any], folder: Path, report: Report) -> dict[str
     torch.set_num_threads(1)
     jobs = folder.parent.resolve()
     model, data = load_run(jobs / config["training"] / "run", "best").model, open_text(jobs / config["text"] / DATA)
-    edges = bin_edges(config["context"], config["bins"])
-    found: dict[str, Any] = {"edges": edges.tolist(), "texts": {}}
+    found: dict[str, Any] = {"texts": {}}
     for name, source in config["texts"].items():
         tokens = tokens_from(source, data, config["documents"], lowercase=config["lowercase"])
         losses = document_losses(model, tokens, data.end, config["context"])
+        edges = bin_edges(int(min(config["context"], tokens.lengths.max())), config["bins"])
         summed = binned(losses[None], edges)
         found["texts"][name] = {
+            "sha256": corpus_of(source).described()["sha256"] if source["kind"] == "text" else None,
+            "edges": edges.tolist(),
             "sums": summed.sums[0].tolist(),
             "counts": summed.counts.tolist(),
             "bytes_per_token": float(tokens.bytes.sum() / tokens.lengths.sum()),
@@ -53,20 +55,38 @@ def measure(config: Mapping[str, Any], folder: Path, report: Report) -> dict[str
 
 def tokens_from(source: Mapping[str, Any], data: TextData, documents: int, *, lowercase: bool = False) -> Tokens:
     """Tokens of the first documents of a text, in the tokenizer (and the case) of the training text."""
-    from mosaics.text import StoryCorpus, TextCorpus
+    from mosaics.text import StoryCorpus
     from mosaics.text.stream import tokens_of
 
     if source["kind"] == "validation":
         return data.tokens("validation").first(documents)
-    corpus: Any = (
-        StoryCorpus(documents, "validation", world=Stories(source["dialect"]))
-        if source["kind"] == "stories"
-        else TextCorpus(Path(source["path"]), empty="skip")
-    )
+    stories = source["kind"] == "stories"
+    corpus = StoryCorpus(documents, "validation", world=Stories(source["dialect"])) if stories else corpus_of(source)
     texts = list(islice(corpus, documents))
     if len(texts) < 2:
-        reject("shifted", "texts of two documents at least", dict(source))
+        reject("shifted", "texts of two documents at least", source["path"])
     return tokens_of([text.lower() if lowercase else text for text in texts], data.tokenizer)
+
+
+def corpus_of(source: Mapping[str, Any]) -> TextCorpus:
+    """Return the documents of a text's files."""
+    from mosaics.text import TextCorpus
+
+    return TextCorpus(Path(source["path"]), empty="skip")
+
+
+def check_texts(jobs: Sequence[Job], place: Path) -> None:
+    """Find out before anything is trained whether the texts can be read; a DataError for one that has changed since."""
+    texts = {name: source for name, source in jobs[0].config["texts"].items() if source["kind"] == "text"}
+    results = [result for job in jobs if (result := job.result(place))]
+    for name, source in texts.items():
+        if len(list(islice(corpus_of(source), 2))) < 2:
+            reject("shifted", "texts of two documents at least", source["path"])
+        now = corpus_of(source).described()["sha256"]
+        if any(result["texts"][name]["sha256"] != now for result in results):
+            raise DataError(
+                f"{source['path']}: changed since this study has read it (another SHA-256); choose a new folder"
+            )
 
 
 def facts(model: Any, data: TextData, config: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -72,7 +72,7 @@ def of_text(results: list[Mapping[str, Any]], text: str) -> PositionLosses:
     """Losses of the seeds of one model on one text."""
     parts = [result["texts"][text] for result in results]
     sums = np.array([part["sums"] for part in parts])
-    return PositionLosses(sums, np.array(parts[0]["counts"]), np.array(results[0]["edges"]))
+    return PositionLosses(sums, np.array(parts[0]["counts"]), np.array(parts[0]["edges"]))
 
 
 def crossing_line(loss: PositionLosses, reference: PositionLosses) -> dict[str, Any]:

@@ -104,6 +104,11 @@ class LanguageTaskConfig:
         """Most tokens of a row."""
         return self.context
 
+    @property
+    def movable(self) -> tuple[str, ...]:
+        """The folder may have moved where its fingerprint says that it is the same."""
+        return ("data",) if self.fingerprint else ()
+
     def build(self, seed: int = 0) -> LanguageTask:
         """Return the task whose batches are drawn from `seed`."""
         return LanguageTask(self, seed)

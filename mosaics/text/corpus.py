@@ -7,7 +7,8 @@
     parquet       one document a row, in the column `text`               TinyStories on the Hugging Face hub
 
 "auto" tells them apart: by the suffix .parquet, by a first line that is a JSON string. A folder is read file by file in
-the order of the names, .txt and .parquet alike, in its subfolders too. White space around a document is cut off.
+the order of the names, .txt and .parquet alike, in its subfolders too. White space around a document and a byte order
+mark at the beginning of a file are cut off; a blank line among JSON strings is an empty document.
 
 Every corpus can be read again from its beginning. The story world is a corpus of any length.
 
@@ -17,10 +18,11 @@ Errors: InputError for a path that does not exist or a folder without texts; Dat
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -58,34 +60,46 @@ class TextCorpus:
     """How a file holds its documents."""
     empty: Literal["refuse", "skip"] = "refuse"
     """An empty document is an error, or is left out."""
+    without: Path | None = None
+    """File or folder whose texts are left out, the validation text within a folder, say."""
 
     def __post_init__(self) -> None:
         choice("form", self.form, FORMS)
         choice("empty", self.empty, ("refuse", "skip"))
-        existing("path", self.path, A_TEXT)
+        path = existing("path", self.path, A_TEXT)
+        if not (path.is_file() or path.is_dir()):
+            reject("path", A_TEXT, str(path), "it is neither; texts are read more than once")
         if not self.files():
-            reject("path", "a folder with .txt or .parquet files", str(self.path), "it has none")
+            expected = "a folder with .txt or .parquet files" if path.is_dir() else A_TEXT
+            reject("path", expected, str(path), f"{self.without} is left out" if self.without else "it has none")
 
     def files(self) -> list[Path]:
         """Files in the order in which they are read."""
         path = Path(self.path)
-        if path.is_dir():
-            return sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
-        return [path]
+        found = sorted(file for file in path.rglob("*") if _is_text(file)) if path.is_dir() else [path]
+        if self.without is None:
+            return found
+        without = Path(self.without).resolve()
+        return [file for file in found if without not in (file.resolve(), *file.resolve().parents)]
 
     def __iter__(self) -> Iterator[str]:
         for file in self.files():
             form = self.form if self.form != "auto" else form_of(file)
-            for place, raw in READERS[form](file):
-                document = raw.strip()
-                if document:
-                    yield document
-                elif self.empty == "refuse":
-                    raise DataError(f"{file}: empty document at {place}; empty='skip' leaves such documents out")
+            try:
+                for place, raw in READERS[form](file):
+                    document = raw.strip()
+                    if document:
+                        yield document
+                    elif self.empty == "refuse":
+                        raise DataError(f"{file}: empty document at {place}; empty='skip' leaves such documents out")
+            except NotOfFormError as error:
+                hint = "; its first line is one: is it plain text (form separated)?" if self.form == "auto" else ""
+                raise DataError(f"{error}{hint}") from None
 
     def described(self) -> dict[str, Any]:
-        """Return the names of the files; the folder that they lie in is the machine's business."""
-        return {"kind": "text", "files": [file.name for file in self.files()], "form": self.form}
+        """Return the names of the files and the SHA-256 of what they hold; where they lie is the machine's business."""
+        files = self.files()
+        return {"kind": "text", "files": [file.name for file in files], "form": self.form, "sha256": digest(files)}
 
 
 @dataclass(frozen=True)
@@ -151,6 +165,31 @@ class HeldOut:
         return self.corpus.described() | {"held_out_share": self.share, "held_out": self.held}
 
 
+class NotOfFormError(DataError):
+    """A line is not of the form of its file."""
+
+
+def _is_text(file: Path) -> bool:
+    """Tell whether a file of a folder is one of its texts; a DataError for a link to nothing."""
+    if file.suffix.lower() not in SUFFIXES:
+        return False
+    if file.is_symlink() and not file.exists():
+        raise DataError(f"{file}: a link to {file.readlink()}, where there is nothing")
+    return file.is_file()
+
+
+def digest(files: Iterable[Path]) -> str:
+    """SHA-256 of the hashes of files, in order."""
+    whole = hashlib.sha256()
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    return whole.hexdigest()
+
+
 def normalised(document: str) -> str:
     """Lower case, every run of white space as one blank: what two exact duplicates have in common."""
     return " ".join(document.lower().split())
@@ -163,10 +202,10 @@ def fingerprint(document: str) -> int:
 
 def form_of(file: Path) -> str:
     """Tell how a file holds its documents."""
-    if file.suffix == ".parquet":
+    if file.suffix.lower() == ".parquet":
         return "parquet"
     first = next((text for _, text in _lines(file) if text.strip()), "").strip()
-    return "json-lines" if first[:1] == '"' and _json_string(first) is not None else "separated"
+    return "json-lines" if _json_string(first) is not None else "separated"
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
@@ -174,6 +213,8 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
     offset = 0
     try:
         with file.open("rb") as lines:
+            offset = len(codecs.BOM_UTF8) if lines.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
+            lines.seek(offset)
             for line in lines:
                 yield offset, line.decode("utf-8")
                 offset += len(line)
@@ -202,9 +243,14 @@ def _separated(file: Path) -> Iterator[tuple[str, str]]:
 
 def _json_lines(file: Path) -> Iterator[tuple[str, str]]:
     for offset, line in _lines(file):
-        document = _json_string(line)
+        document = _json_string(line) if line.strip() else ""
         if document is None:
-            raise DataError(f"{file}: expected a JSON string at byte {offset}; got {line[:60]!r}")
+            raise NotOfFormError(f"{file}: expected a JSON string at byte {offset}; got {line[:60]!r}")
+        try:
+            document.encode()
+        except UnicodeEncodeError as error:
+            half = ascii(document[error.start])
+            raise DataError(f"{file}: the string at byte {offset} is not Unicode (it holds {half} alone)") from None
         yield f"byte {offset}", document
 
 
@@ -224,6 +270,10 @@ def _parquet(file: Path) -> Iterator[tuple[str, str]]:
         table = pq.ParquetFile(file)
         if "text" not in table.schema_arrow.names:
             raise DataError(f"{file}: expected a column 'text'; it has {', '.join(table.schema_arrow.names)}")
+        kind = table.schema_arrow.field("text").type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+            raise DataError(f"{file}: expected strings in the column 'text'; it holds {kind}")
         row = 0
         for batch in table.iter_batches(columns=["text"]):
             for document in batch.column(0).to_pylist():

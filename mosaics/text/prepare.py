@@ -20,7 +20,7 @@ from mosaics.text.duplicates import Known
 from mosaics.text.stream import MANIFEST, SCHEMA, TextData, open_text, write_split
 from mosaics.text.tokenizer import Characters, Tokenizer, load_tokenizer, train_byte_pair
 from toyworlds.core import folders
-from toyworlds.core.validate import choice, existing, integer, real, reject
+from toyworlds.core.validate import DataError, choice, existing, integer, real, reject
 from toyworlds.stories.world import Stories
 
 KINDS = ("auto", "byte-pair", "characters")
@@ -31,7 +31,7 @@ class PrepareConfig:
     """Which texts, which tokenizer."""
 
     train: str = ""
-    """Training text: a file or a folder. Empty: the story world."""
+    """Training text: a file or a folder, less the validation text where that lies within. Empty: the story world."""
     validation: str = ""
     """Validation text. Empty: a share of the training documents is held out."""
     form: Form = "auto"
@@ -83,9 +83,12 @@ class PrepareConfig:
         for name in ("train", "validation"):
             if getattr(self, name):
                 existing(name, getattr(self, name), A_TEXT)
-        whole = TextCorpus(Path(self.train), self.form, self.empty)
         if self.validation:
-            return {"train": whole, "validation": TextCorpus(Path(self.validation), self.form, self.empty)}
+            validation = Path(self.validation)
+            same = validation.resolve() == Path(self.train).resolve()
+            train = TextCorpus(Path(self.train), self.form, self.empty, without=None if same else validation)
+            return {"train": train, "validation": TextCorpus(validation, self.form, self.empty)}
+        whole = TextCorpus(Path(self.train), self.form, self.empty)
         return {"train": HeldOut(whole, self.held_out, False), "validation": HeldOut(whole, self.held_out, True)}
 
     def tokenize(self, documents: Iterable[str]) -> Tokenizer:
@@ -128,9 +131,7 @@ def prepare_text(config: PrepareConfig, out: str | Path) -> TextData:
             "train": write_split(aside, "train", _noted(corpora["train"], known), tokenizer),
             "validation": write_split(aside, "validation", corpora["validation"], tokenizer),
         }
-        for split, entry in splits.items():
-            if not entry["documents"]:
-                reject(split, "at least one document", 0, "a larger held_out holds out more")
+        _check_documents(config, {split: entry["documents"] for split, entry in splits.items()})
         manifest = {
             "schema": SCHEMA,
             "corpora": {split: corpus.described() for split, corpus in corpora.items()},
@@ -143,6 +144,16 @@ def prepare_text(config: PrepareConfig, out: str | Path) -> TextData:
         }  # fmt: skip
         folders.write_json(aside / MANIFEST, manifest)
     return open_text(out)
+
+
+def _check_documents(config: PrepareConfig, documents: dict[str, int]) -> None:
+    """Raise the error of a split without documents."""
+    for split, count in documents.items():
+        if not count and sum(documents.values()) and not config.validation:
+            expected = f"a share that leaves each split a document; {split} gets none of {sum(documents.values())}"
+            reject("held_out", expected, config.held_out, "or name a validation text")
+        if not count:
+            raise DataError(f"{getattr(config, split) or config.train}: expected at least one document; found none")
 
 
 def _noted(documents: Iterable[str], known: Known) -> Iterator[str]:

@@ -12,8 +12,8 @@
 The folder is written beside its place and renamed. Opening it checks the length of every file and the SHA-256 of the
 tokenizer; `verify` reads and checks everything.
 
-Errors: DataError for a truncated or damaged file, a tokenizer that is not the one that made the stream, a foreign
-folder; InputError for a split that is not there.
+Errors: DataError for a truncated or damaged file, a tokenizer that is not the one that made the stream or does not give
+every text back, a foreign folder; InputError for a split that is not there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,11 @@ class TextData:
         return int(self.manifest["tokenizer"]["end"])
 
     @property
+    def lowercase(self) -> bool:
+        """Tell whether the training text was put into lower case."""
+        return bool(self.manifest["corpora"]["train"].get("lowercase", False))
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of what the folder holds: tokenizer and streams, not where they came from."""
         files = [entry["files"] for entry in self.manifest["splits"].values()]
@@ -145,9 +151,13 @@ def open_text(path: str | Path) -> TextData:
     manifest = folders.read_json(file, "the manifest of a token stream")
     try:
         schema, described, splits = manifest["schema"], manifest["tokenizer"], manifest["splits"]
+        manifest["corpora"]["train"].get("lowercase")
+        _ = int(described["vocabulary"]), int(described["end"]), described["kind"], described["sha256"]
+        for entry in splits.values():
+            _ = int(entry["documents"]), int(entry["tokens"]), int(entry["bytes"]), np.dtype(entry["dtype"])
         expected = {name: part for entry in splits.values() for name, part in entry["files"].items()}
         sizes = {name: (int(part["bytes"]), str(part["sha256"])) for name, part in expected.items()}
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{file}: not the manifest of a token stream ({error} is missing or wrong)") from None
     if schema != SCHEMA:
         raise DataError(f"{file}: expected schema {SCHEMA}; got {schema}")
@@ -183,6 +193,8 @@ def write_split(folder: Path, split: str, documents: Iterable[str], tokenizer: T
     with path.open("wb") as file:
         while texts := list(islice(remaining, AT_ONCE)):
             rows = [np.append(row, tokenizer.end) for row in tokenizer.encode(texts)]
+            for text, row in zip(texts, rows, strict=True):
+                _check_whole(text, tokenizer.decode(row[:-1]), split)
             file.write(np.concatenate(rows).astype(dtype).tobytes())
             sizes = np.array([[len(row), len(text.encode())] for row, text in zip(rows, texts, strict=True)])
             table.append(place + np.cumsum(sizes, axis=0))
@@ -196,6 +208,16 @@ def write_split(folder: Path, split: str, documents: Iterable[str], tokenizer: T
         files[name] = {"bytes": (folder / name).stat().st_size, "sha256": found}
     entry = {"documents": len(ends) - 1, "tokens": int(ends[-1, 0]), "bytes": int(ends[-1, 1])}
     return entry | {"dtype": dtype.str, "files": files}
+
+
+def _check_whole(text: str, found: str, split: str) -> None:
+    """Raise a DataError where a text does not come back from its tokens."""
+    if found != text:
+        place = len(commonpath([text, found]))
+        raise DataError(
+            f"tokenizer: expected one that gives every text back unchanged; in {split}, "
+            f"{text[max(place - 20, 0) : place + 20]!r} comes back as {found[max(place - 20, 0) : place + 20]!r}"
+        )
 
 
 def tokens_of(texts: Iterable[str], tokenizer: Tokenizer) -> Tokens:

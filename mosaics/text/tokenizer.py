@@ -84,7 +84,9 @@ class BytePair:
     def __init__(self, inner: Any, source: str) -> None:
         self.inner = inner
         inner.encode_special_tokens = True
-        self.vocabulary = int(inner.get_vocab_size())
+        inner.no_truncation()
+        inner.no_padding()
+        self.vocabulary = 1 + max(inner.get_vocab(with_added_tokens=True).values(), default=0)
         end = inner.token_to_id(SEPARATOR)
         if end is None:
             raise DataError(f"{source}: expected a tokenizer with the token {SEPARATOR}; it has none")
@@ -92,7 +94,11 @@ class BytePair:
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Return the tokens of each text, int64."""
-        return [np.asarray(found.ids, np.int64) for found in self.inner.encode_batch_fast(list(texts))]
+        try:
+            rows = self.inner.encode_batch_fast(list(texts), add_special_tokens=False)
+        except Exception as error:
+            raise DataError(f"tokenizer: it cannot write a text in its tokens ({error})") from None
+        return [np.asarray(found.ids, np.int64) for found in rows]
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Return the text of tokens."""

@@ -20,6 +20,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,20 +71,26 @@ def read_run(path: str | Path) -> SavedRun:
 class RunFolder:
     """The folder of a run that is under way."""
 
-    def __init__(self, path: str | Path, identity: dict[str, Any], processes: Processes = ALONE) -> None:
+    def __init__(
+        self, path: str | Path, identity: dict[str, Any], processes: Processes = ALONE, *, movable: Sequence[str] = ()
+    ) -> None:
         """Make the folder, or open it if it holds the run `identity`; anything else there is a DataError.
 
-        A folder that holds no more than options, because a run failed before its first step, is made anew.
+        A folder that holds no more than options, because a run failed before its first step, is made anew. Options of
+        the task that are `movable` may differ; the folder then takes the new ones.
         """
         self.path, self.processes = Path(path), processes
         self.metrics, self.times = self.path / "metrics.jsonl", self.path / "timing.jsonl"
         self.length, self.hash = 0, hashlib.sha256()
-        processes.first_says(lambda: self._open(json.loads(json.dumps(identity))))
+        processes.first_says(lambda: self._open(json.loads(json.dumps(identity)), movable))
 
-    def _open(self, identity: dict[str, Any]) -> None:
+    def _open(self, identity: dict[str, Any], movable: Sequence[str]) -> None:
         config = self.path / "config.json"
         if config.exists() and any(file.name != "config.json" for file in self.path.iterdir()):
-            _same(config, folders.read_json(config, "the options of a run"), identity)
+            found = folders.read_json(config, "the options of a run")
+            _same(config, _moved(found, identity, movable), identity)
+            if found != identity:
+                folders.write_json(config, identity)
         elif self.path.exists() and (not self.path.is_dir() or _foreign(self.path)):
             raise DataError(f"{self.path}: expected a new place, an empty folder or a run's; found no config.json")
         else:
@@ -178,6 +185,15 @@ def _foreign(path: Path) -> list[Path]:
     """Files of `path` but those that a kill before the first write can have left."""
     ours = ("config.json", ".config.json.")
     return [file for file in path.iterdir() if not file.name.startswith(ours)]
+
+
+def _moved(found: dict[str, Any], identity: dict[str, Any], movable: Sequence[str]) -> dict[str, Any]:
+    """Return `found` with the task's movable options as `identity` has them."""
+    try:
+        old, new = found["task"]["options"], identity["task"]["options"]
+        return found | {"task": found["task"] | {"options": old | {name: new[name] for name in movable if name in old}}}
+    except (KeyError, TypeError):
+        return found
 
 
 def _same(file: Path, found: Any, expected: Any, place: str = "") -> None:

@@ -88,7 +88,8 @@ def _train(
         stack.enter_context(recomputed(spread.work, config.activation_checkpointing))
         run = Run(spread, task, config, device, observe)
         if out is not None:
-            run.folder = RunFolder(out, _identity(model, task, config), processes)
+            movable = getattr(task.config, "movable", ())
+            run.folder = RunFolder(out, _identity(model, task, config), processes, movable=movable)
             saved = run.folder.finished()
             if saved is not None:
                 return _finished(model.to(device), saved)

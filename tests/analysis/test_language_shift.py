@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.studies.catalogue import STUDIES
@@ -39,12 +40,17 @@ def by_hand(study: LanguageShiftStudy) -> dict[str, Any]:
         for number, name in enumerate(study.texts()):
             curve = np.array([3.0, 3.0, 1.0, 1.0] if number == 0 else [3.0] * 4)
             curve = curve if job.config["model"] == "mosaic" else np.full(4, 2.0)
-            texts[name] = {"sums": (curve * counts).tolist(), "counts": counts, "bytes_per_token": 4.0}
+            texts[name] = {
+                "edges": [0, 1, 2, 4, 8],
+                "sums": (curve * counts).tolist(),
+                "counts": counts,
+                "bytes_per_token": 4.0,
+            }
         facts = [
             {"facts": 1, "asked_distance": 50, "distance": 48, "correct": bool(c), "chance": 0.25, "probability": 0.5}
             for c in (0, 1)
         ]
-        found[job.name] = {"edges": [0, 1, 2, 4, 8], "texts": texts, "facts": facts}
+        found[job.name] = {"texts": texts, "facts": facts}
     return found
 
 
@@ -88,6 +94,9 @@ def test_bad_options_are_refused() -> None:
         ({"bins": 1}, "bins"),
         ({"dials": (2.0,)}, "dials"),
         ({"dials": ()}, "dials: expected at least one"),
+        ({"dials": (0.5, 0.5)}, "dials: expected shares that differ"),
+        ({"shifted": ("a/wiki.txt", "b/wiki.txt")}, "shifted: expected texts, each once"),
+        ({"shifted": ("validation.txt",)}, "shifted: expected texts, .*named otherwise than the validation text"),
         ({"language": trainings(depths=(1, 2))}, "language.depths: expected one depth"),
         ({"language": trainings(models=("mosaic",), learning_rates=(1e-3,))}, "language.models: expected transformer"),
         ({"language": trainings(text="stories.txt")}, "shifted: expected at least one other text"),
@@ -127,3 +136,20 @@ def test_a_small_run(tmp_path: Path) -> None:
     (out / "jobs" / job.id / "result.json").unlink()
     with pytest.raises(DataError, match="1 of 5 jobs are not finished"):
         SMALL.report(out)
+
+
+def test_another_text_of_short_documents(tmp_path: Path) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("\n<|endoftext|>\n".join(["One ball.", "Two.", "Three balls."]))
+    study = dataclasses.replace(SMALL, shifted=(str(short),), facts=0)
+    page = study.run(tmp_path / "out")
+    curves = pd.read_csv(page.parent / "curves.csv")
+    reached = curves.groupby("text")["position"].max()
+    assert reached["short"] < 13 < reached["validation"]
+    short.write_text("One.\n<|endoftext|>\nTwo.")
+    with pytest.raises(DataError, match=r"short.txt: changed since this study has read it"):
+        study.run(tmp_path / "out")
+    short.write_text("Only one.")
+    with pytest.raises(InputError, match=r"shifted: expected texts of two documents at least; got .*short.txt"):
+        dataclasses.replace(study, documents=3).run(tmp_path / "new")
+    assert not list((tmp_path / "new" / "jobs").glob("*/run"))

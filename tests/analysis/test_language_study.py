@@ -121,6 +121,7 @@ def test_intervals_resample_documents_too():
         ({"models": ("mosaic", "mosaic")}, "models"),
         ({"learning_rates": (1e-3, 1e-3, 1e-3)}, "learning_rates"),
         ({"steps": 1}, "steps"),
+        ({"validation": "valid.txt"}, "validation: expected none with the story world"),
     ],
 )
 def test_options_are_checked(options, message):
@@ -141,6 +142,47 @@ def test_what_is_missing_is_said_before_anything_runs(options, message, tmp_path
     with pytest.raises(InputError, match=message):
         study.run(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def texts(tmp_path):
+    """A study on texts of 8 to 12 characters."""
+    for name, count in (("train", 12), ("validation", 4)):
+        lines = [f"Tom had {n} balls"[: 8 + n % 5] for n in range(count)]
+        (tmp_path / f"{name}.txt").write_text("\n<|endoftext|>\n".join(lines))
+    paths = {name: str(tmp_path / f"{name}.txt") for name in ("train", "validation")}
+    options = {"vocabulary": 257, "depths": (1,), "seeds": 1, "context": 16, "profile_documents": 2}
+    return replace(SMALL, text=paths["train"], validation=paths["validation"], **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"context": 512}, ("profile_documents: expected 0 for mosaic on this text with a context of 512; got 2 "
+                           ".profile_documents: expected 2 validation stories of 256 tokens or more; got 0")),
+        ({"context": 1}, "profile_documents: expected 0 for mosaic .*context: expected 4 tokens at least; got 1"),
+        ({"models": ("transformer", "mosaic_v2")}, "expected 0 for mosaic_v2 on this text.*n / 2 > 65"),
+        ({"models": ("mosaic", "lstm")}, "profile_documents: expected 0 for lstm .*contextual memories or attention"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_measured_is_said_before_anything_is_trained(texts, options, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        replace(texts, **options).run(tmp_path / "out")
+    assert len(list((tmp_path / "out" / "jobs").glob("*/result.json"))) == 1  # the text
+
+
+def test_one_validation_story_has_no_intervals(texts, tmp_path):
+    (tmp_path / "validation.txt").write_text("Tom had a ball")
+    with pytest.raises(InputError, match="validation: expected a text of two documents at least; got 1"):
+        texts.run(tmp_path / "out")
+
+
+def test_a_text_that_changed_is_not_taken_for_the_old_one(texts, tmp_path):
+    page = texts.run(tmp_path / "out")
+    assert texts.run(tmp_path / "out") == page
+    (tmp_path / "validation.txt").write_text("Another.\n<|endoftext|>\nAnd another.")
+    with pytest.raises(DataError, match=r"validation.txt: changed since this study has read it"):
+        texts.run(tmp_path / "out")
 
 
 def test_presets_and_depths_of_the_paper():

@@ -9,7 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from analysis.loss_by_position import bin_edges, binned, crossing, crossings, cut, document_losses
+from analysis.loss_by_position import (
+    bin_edges,
+    binned,
+    crossing,
+    crossings,
+    cut,
+    document_losses,
+    resampled_crossings,
+)
 from mosaics.text.stream import tokens_of
 from mosaics.text.tokenizer import Characters
 from toyworlds.core.validate import InputError
@@ -82,6 +90,22 @@ def test_documents_and_seeds_move_the_crossing() -> None:
                          binned(flat(2.1, 2.1), EACH[:3]), n=300)  # fmt: skip
     assert sometimes.share == pytest.approx(0.25, abs=0.1)  # both drawn seeds are the first
     assert math.isinf(sometimes.position)
+
+
+def test_bins_that_a_resample_does_not_reach_are_left_out_of_it() -> None:
+    first, second = flat(1.0, 1.0, 1.0, 1.0, documents=20), flat(1.5, 1.5, 1.5, 1.5, documents=20)
+    for losses in (first, second):
+        losses[:, 2:, 2:] = np.nan  # one resample in eight holds none of the two long documents
+    low, high = binned(first, EACH), binned(second, EACH)
+    assert np.array_equal(low.band(n=300).low, np.ones(4))
+    assert (crossing(low, high, n=300).high, crossing(low, high, n=300).share) == (1.0, 1.0)
+    assert crossing(high, low, n=300).share == 0.0
+
+
+def test_a_crossing_among_the_bins_that_are_held() -> None:
+    gaps = np.array([[1.0, np.nan, -1.0, -1.0], [1.0, -1.0, np.nan, np.nan], [1.0, 1.0, np.nan, np.nan]])
+    found = resampled_crossings(gaps, np.array([1.0, 2.0, 4.0, 8.0]))
+    assert found == pytest.approx([2.0, math.sqrt(2.0), math.inf])
 
 
 def test_the_band_of_a_mean_is_as_wide_as_the_normal_one() -> None:

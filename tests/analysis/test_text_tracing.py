@@ -9,7 +9,7 @@ from rich.console import Console
 
 from analysis.cli import run
 from analysis.cli.generate_text_command import pairs_table, shown
-from analysis.text_tracing import RIVALS, explain, key_words, pairs_of, write
+from analysis.text_tracing import COLUMNS, RIVALS, explain, key_words, pairs_of, write
 from mosaics.catalogue import MODELS
 from mosaics.mosaic_v2 import MemoryMosaicV2Config
 from mosaics.tasks.language import quick_recipe
@@ -131,6 +131,34 @@ def test_commands(trained, capsys, tmp_path):
     assert "d/manifest.json: no such file" in capsys.readouterr().err
     assert run([*words, "--data", str(moved)]) == 0
     moved.rename(data.path)
+
+
+def test_a_text_that_rests_on_no_pair(trained, capsys, tmp_path):
+    model, data, folder = trained
+    text = write(model, data.tokenizer, "", 1, temperature=0.0)
+    assert explain(model, data.tokenizer, text).empty
+    table = tmp_path / "pairs.csv"
+    words = ["generate-text", str(folder / "run"), "--prompt", "", "--tokens", "1", "--trace", "--table", str(table)]
+    assert run(words) == 0
+    assert "no stored pair had a part in it" in capsys.readouterr().out
+    assert list(pd.read_csv(table).columns) == list(COLUMNS)
+
+
+def test_a_prompt_that_is_no_text_is_refused(trained, capsys):
+    model, data, folder = trained
+    with pytest.raises(InputError, match="prompt: expected Unicode text; its character 1 is no part of one"):
+        write(model, data.tokenizer, "a\udcff", 1)
+    assert run(["generate-text", str(folder / "run"), "--prompt", "Tom", "--top-k", "-1"]) == 2
+    assert "top_k: expected a whole number of at least 0; got -1" in capsys.readouterr().err
+
+
+def test_prompts_are_read_in_the_case_of_the_training_text(tmp_path, capsys):
+    (tmp_path / "train.txt").write_text(TEXT)
+    options = PrepareConfig(str(tmp_path / "train.txt"), tokenizer="characters", held_out=0.5, lowercase=True)
+    data = prepare_text(options, tmp_path / "data")
+    quick_recipe("mosaic", data.path, steps=1).train(0, tmp_path / "run", progress=False)
+    assert run(["generate-text", str(tmp_path / "run"), "--prompt", "Tom HAD", "--tokens", "1"]) == 0
+    assert capsys.readouterr().out.startswith("tom had")
 
 
 def test_text_is_prepared_and_learned_from_the_command_line(tmp_path, capsys):

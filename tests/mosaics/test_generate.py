@@ -38,6 +38,7 @@ def test_the_drawn_token_is_where_the_cumulative_probability_passes_the_number()
     assert sample(logits, numbers, 0.0, None, 1.0).tolist() == [1] * 6
     assert sample(logits, numbers, 1.0, 2, 1.0).tolist() == [1, 1, 1, 1, 1, 3]
     assert set(sample(logits[1:], numbers[1:], 0.01, None, 1.0).tolist()) == {1}
+    assert set(sample(logits[1:], numbers[1:], 1e-320, None, 1.0).tolist()) == {1}
 
 
 def test_frequencies_are_the_model_s_probabilities():

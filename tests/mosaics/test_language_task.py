@@ -1,6 +1,7 @@
 """The language task: rows by hand, epochs, losses against a direct computation, recipes, exact resume."""
 
 import math
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 
@@ -28,7 +29,8 @@ from mosaics.tasks.recipe import positions_of
 from mosaics.text import PrepareConfig, prepare_text
 from mosaics.text.stream import tokens_of
 from mosaics.text.tokenizer import Characters
-from mosaics.training import TrainConfig
+from mosaics.training import TrainConfig, train
+from toyworlds.core.folders import read_json
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import DataError, InputError
 
@@ -173,9 +175,23 @@ def test_resume_in_the_middle_of_an_epoch_is_exact(folder, tmp_path):
     check_exact_resume(model, task, config, tmp_path, killed=6)
 
 
-def test_changed_data_are_refused(folder, tmp_path):
-    import shutil
+def test_a_run_is_continued_where_its_data_have_moved(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    task, model = language_task(folder, context=16, batch_size=4), MODELS["mosaic"](vocabulary=257, n_layers=1, width=8)
+    config = TrainConfig(steps=2, threads=1)
+    expected = train(model.build(0), task.build(0), config, tmp_path / "run", progress=False)
+    moved = train(model.build(0), replace(task, data=str(copy)).build(0), config, tmp_path / "run", progress=False)
+    assert moved.history == expected.history
+    assert read_json(tmp_path / "run" / "config.json", "options")["task"]["options"]["data"] == str(copy)
+    with pytest.raises(DataError, match=r"holds another run; task.options.context: expected 8; got 16"):
+        train(model.build(0), replace(task, context=8).build(0), config, tmp_path / "run", progress=False)
+    unknown = replace(task, fingerprint="")
+    train(model.build(0), unknown.build(0), config, tmp_path / "unknown", progress=False)
+    with pytest.raises(DataError, match=r"holds another run; task.options.data: expected"):
+        train(model.build(0), replace(unknown, data=str(copy)).build(0), config, tmp_path / "unknown", progress=False)
 
+
+def test_changed_data_are_refused(folder, tmp_path):
     config = language_task(folder)
     copy = shutil.copytree(folder, tmp_path / "copy")
     replace(config, data=str(copy)).build(0)

@@ -1,6 +1,7 @@
 """Corpora, tokenizers, token streams, duplicates: hand-worked files and the errors that damaged ones give."""
 
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -57,6 +58,34 @@ def test_json_lines_are_told_by_their_first_line(tmp_path):
         list(TextCorpus(quoted, "json-lines"))
 
 
+def test_a_story_that_opens_with_a_quoted_line_says_how_to_read_it(tmp_path):
+    file = tmp_path / "quoted.txt"
+    file.write_text('"Where is my ball?"\nasked Tom.\n')
+    with pytest.raises(DataError, match=r"expected a JSON string at byte 20; .*is it plain text \(form separated\)"):
+        list(TextCorpus(file))
+    assert list(TextCorpus(file, "separated")) == ['"Where is my ball?"\nasked Tom.']
+
+
+def test_blank_lines_and_broken_strings_among_json_lines(tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_text('"One."\n\n"Two."\n\n')
+    with pytest.raises(DataError, match=r"lines.txt: empty document at byte 7"):
+        list(TextCorpus(file))
+    assert list(TextCorpus(file, empty="skip")) == ["One.", "Two."]
+    file.write_text('"One."\n"half \\ud83d of it"\n')
+    with pytest.raises(DataError, match=r"the string at byte 7 is not Unicode \(it holds '.ud83d' alone\)"):
+        list(TextCorpus(file))
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    file = tmp_path / "mark.txt"
+    file.write_bytes(b'\xef\xbb\xbf"One."\n"Two."\n')
+    assert list(TextCorpus(file)) == ["One.", "Two."]
+    file.write_bytes(b"\xef\xbb\xbfOne.<|endoftext|>\xff")
+    with pytest.raises(DataError, match="not UTF-8 at byte 20"):
+        list(TextCorpus(file))
+
+
 def test_parquet_has_a_column_text(tmp_path):
     file = tmp_path / "train.parquet"
     pq.write_table(pa.table({"id": [1, 2], "text": DOCUMENTS[:2]}), file)
@@ -67,6 +96,52 @@ def test_parquet_has_a_column_text(tmp_path):
     file.write_bytes(b"PAR1")
     with pytest.raises(DataError, match="not a whole Parquet file"):
         list(TextCorpus(file))
+
+
+@pytest.mark.parametrize("column", [pa.array([1, 2]), pa.array([["a"], ["b"]]), pa.array([b"a", b"b"])])
+def test_a_parquet_column_of_something_else_is_refused(tmp_path, column):
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"expected strings in the column 'text'; it holds (int64|list|binary)"):
+        list(TextCorpus(tmp_path / "a.parquet"))
+
+
+def test_parquet_strings_may_be_large_or_coded(tmp_path):
+    for column in (pa.array(["a", "b"], pa.large_string()), pa.array(["a", "b"]).dictionary_encode()):
+        pq.write_table(pa.table({"text": column}), tmp_path / "A.PARQUET")
+        assert list(TextCorpus(tmp_path / "A.PARQUET")) == ["a", "b"]
+
+
+def test_the_validation_text_within_the_folder_is_left_out(tmp_path):
+    for name, text in (("train-0.TXT", "a"), ("train-1.txt", "b"), ("validation-0.txt", "c")):
+        (tmp_path / name).write_text(text)
+    config = PrepareConfig(str(tmp_path), str(tmp_path / "validation-0.txt"))
+    assert {split: list(corpus) for split, corpus in config.corpora().items()} == {
+        "train": ["a", "b"],
+        "validation": ["c"],
+    }
+    same = PrepareConfig(str(tmp_path), str(tmp_path))
+    assert {split: len(list(corpus)) for split, corpus in same.corpora().items()} == {"train": 3, "validation": 3}
+    with pytest.raises(InputError, match=r"path: expected a text file .*left out"):
+        PrepareConfig(str(tmp_path / "train-1.txt"), str(tmp_path)).corpora()
+
+
+def test_files_that_cannot_be_read_twice_or_at_all_are_refused(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("a")
+    (tmp_path / "texts" / "b.txt").symlink_to(tmp_path / "nowhere.txt")
+    with pytest.raises(DataError, match=r"b.txt: a link to .*nowhere.txt, where there is nothing"):
+        TextCorpus(tmp_path / "texts")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"path: expected a text file or a folder of texts.*more than once"):
+        TextCorpus(tmp_path / "pipe")
+
+
+def test_a_corpus_is_known_by_what_its_files_hold(tmp_path):
+    first, second = (written(tmp_path, name) for name in ("a.txt", "b.txt"))
+    found = [TextCorpus(file).described()["sha256"] for file in (first, second, tmp_path)]
+    assert found[0] == found[1] != found[2]
+    second.write_text("changed")
+    assert TextCorpus(second).described()["sha256"] != found[1]
 
 
 def test_a_folder_is_read_in_the_order_of_names(tmp_path):
@@ -155,6 +230,48 @@ def test_gpt2_files_give_the_tokenizer_back(tmp_path):
     (tmp_path / "merges.txt").unlink()
     with pytest.raises(InputError, match=r"vocab.json and merges.txt"):
         load_tokenizer(tmp_path)
+
+
+def own_tokenizer(folder, **changed):
+    """A trained tokenizer's file with some of its parts changed."""
+    described = json.loads(train_byte_pair(DOCUMENTS, 300).content()) | changed
+    (folder / "tokenizer.json").write_text(json.dumps(described))
+    return str(folder / "tokenizer.json")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"truncation": {"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0}},
+        {"padding": {"strategy": {"Fixed": 64}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+                     "pad_type_id": 0, "pad_token": "<|endoftext|>"}},
+    ],
+)  # fmt: skip
+def test_a_tokenizer_that_cuts_or_pads_is_kept_from_it(tmp_path, changed):
+    inner = load_tokenizer(own_tokenizer(tmp_path, **changed))
+    for text, row in zip(DOCUMENTS, inner.encode(DOCUMENTS), strict=True):
+        assert inner.decode(row) == text
+
+
+def test_a_tokenizer_that_changes_texts_is_refused(tmp_path):
+    lowering = own_tokenizer(tmp_path, normalizer={"type": "Lowercase"})
+    config = PrepareConfig(str(written(tmp_path)), tokenizer=lowering, held_out=0.3)
+    with pytest.raises(DataError, match="tokenizer: expected one that gives every text back unchanged; in train, 'Tom"):
+        prepare_text(config, tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+def test_tokens_with_numbers_beyond_their_count_are_kept_whole(tmp_path):
+    described = json.loads(train_byte_pair(DOCUMENTS, 300).content())
+    token = "\u0120balls"  # a merge of the corpus, behind a blank
+    described["model"]["vocab"][token] = 70_000
+    path = own_tokenizer(tmp_path, model=described["model"])
+    config = PrepareConfig(str(written(tmp_path)), tokenizer=path, held_out=0.3)
+    data = prepare_text(config, tmp_path / "data")
+    assert (data.vocabulary, data.tokens("train").values.dtype) == (70_001, np.uint32)
+    assert 70_000 in data.tokens("train").values
+    assert sorted([*data.documents("train"), *data.documents("validation")]) == sorted(DOCUMENTS)
+    data.verify()
 
 
 def test_words_begin_at_blanks_and_line_ends():
@@ -276,9 +393,14 @@ def test_a_foreign_manifest_is_refused(data, tmp_path):
     (folder / "manifest.json").write_text(json.dumps(manifest | {"schema": 99}))
     with pytest.raises(DataError, match="expected schema 1; got 99"):
         open_text(folder)
-    (folder / "manifest.json").write_text("{}")
-    with pytest.raises(DataError, match="not the manifest of a token stream"):
-        open_text(folder)
+    broken = [{}, manifest | {"tokenizer": {}}, manifest | {"tokenizer": "byte-pair"}, manifest | {"splits": []}]
+    for name in ("documents", "tokens", "dtype"):
+        entry = {key: value for key, value in manifest["splits"]["train"].items() if key != name}
+        broken.append(manifest | {"splits": {"train": entry}})
+    for other in broken:
+        (folder / "manifest.json").write_text(json.dumps(other))
+        with pytest.raises(DataError, match="not the manifest of a token stream"):
+            open_text(folder)
     with pytest.raises(DataError, match="no such file"):
         open_text(tmp_path / "nowhere")
 
@@ -296,6 +418,16 @@ def test_a_foreign_manifest_is_refused(data, tmp_path):
 def test_options_are_checked(options, message):
     with pytest.raises(InputError, match=message):
         PrepareConfig(**options)
+
+
+def test_a_split_without_documents_names_what_is_at_fault(tmp_path):
+    file, empty = written(tmp_path), tmp_path / "empty.txt"
+    empty.write_text("\n")
+    with pytest.raises(InputError, match=r"held_out: expected a share that leaves each split .* got 1e-09"):
+        prepare_text(PrepareConfig(str(file), tokenizer="characters", held_out=1e-9), tmp_path / "data")
+    for texts in ((str(file), str(empty)), (str(empty), str(file)), (str(empty),)):
+        with pytest.raises(DataError, match=r"empty.txt: expected at least one document; found none"):
+            prepare_text(PrepareConfig(*texts, tokenizer="characters", empty="skip"), tmp_path / "data")
 
 
 def test_a_tokenizer_must_be_there(tmp_path):
