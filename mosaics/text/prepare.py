@@ -84,10 +84,10 @@ class PrepareConfig:
             if getattr(self, name):
                 existing(name, getattr(self, name), A_TEXT)
         if self.validation:
-            validation = Path(self.validation)
-            same = validation.resolve() == Path(self.train).resolve()
-            train = TextCorpus(Path(self.train), self.form, self.empty, without=None if same else validation)
-            return {"train": train, "validation": TextCorpus(validation, self.form, self.empty)}
+            held = Path(self.validation)
+            without = None if held.resolve() == Path(self.train).resolve() else held
+            train = TextCorpus(Path(self.train), self.form, self.empty, without)
+            return {"train": train, "validation": TextCorpus(held, self.form, self.empty)}
         whole = TextCorpus(Path(self.train), self.form, self.empty)
         return {"train": HeldOut(whole, self.held_out, False), "validation": HeldOut(whole, self.held_out, True)}
 
@@ -149,8 +149,9 @@ def prepare_text(config: PrepareConfig, out: str | Path) -> TextData:
 def _check_documents(config: PrepareConfig, documents: dict[str, int]) -> None:
     """Raise the error of a split without documents."""
     for split, count in documents.items():
-        if not count and sum(documents.values()) and not config.validation:
-            expected = f"a share that leaves each split a document; {split} gets none of {sum(documents.values())}"
+        both = sum(documents.values())
+        if both and not count and not config.validation:
+            expected = f"a share that leaves each split a document; {split} gets none of {both}"
             reject("held_out", expected, config.held_out, "or name a validation text")
         if not count:
             raise DataError(f"{getattr(config, split) or config.train}: expected at least one document; found none")

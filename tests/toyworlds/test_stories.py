@@ -17,7 +17,7 @@ from toyworlds.core.ragged import Ragged
 from toyworlds.core.storage import open_dataset, write_dataset
 from toyworlds.core.validate import InputError, from_dict
 from toyworlds.stories import hero, lexicon, state
-from toyworlds.stories.dialect import WORDS
+from toyworlds.stories.dialect import VOWEL_SOUND, WORDS
 from toyworlds.stories.grammar import IN_FULL, events
 from toyworlds.stories.plots import PLOTS
 from toyworlds.world import WORLDS
@@ -215,6 +215,59 @@ def test_words_of_the_dialect_are_foreign_to_the_base_and_lose_nothing() -> None
     for table in tables:
         for form, words in table.forms.items():
             assert len(set(table.dialect[form])) == len(set(words)), (table.name, form)
+
+
+def test_no_name_is_a_word_of_the_dialect() -> None:
+    names = {word.lower() for name in lexicon.NAMES.forms[""] for word in name.split()}
+    assert not names & set(WORDS.values())
+
+
+@pytest.mark.parametrize("dial", [0.0, 1.0])
+def test_articles_fit_the_words_behind_them(dial: float) -> None:
+    found = Counter[tuple[bool, bool]]()
+    for text in Stories(dial).generate(9, "train", 0, 300)["text"]:
+        for article, word in re.findall(r"\b(an?) (\w+)", str(text), re.IGNORECASE):
+            found[article.lower() == "an", VOWEL_SOUND.match(word) is not None] += 1
+            assert (article.lower() == "an") == (VOWEL_SOUND.match(word) is not None), (article, word)
+    assert len(found) == 2
+
+
+def test_no_night_passes_before_the_last_sentence() -> None:
+    """What day it is stays true: no sentence but those of the kind `night`, or that name a day, goes to another."""
+    nights = re.compile(r"\b(that night|night before|next (morning|day)|in the morning|days went by)\b", re.IGNORECASE)
+    named = {event.name for event in events().values() if any(effect[0] == "day" for effect in event.effects)}
+    for event in events().values():
+        if event.name not in {"night", *named}:
+            assert not any(nights.search(template.text) for template in event.templates[0]), event.name
+
+
+def test_a_day_that_is_named_is_today() -> None:
+    for event in events().values():
+        if lexicon.DAYS in dict(event.typed).values() and not event.name.startswith("ask_"):
+            assert ("day", "y") in event.effects, event.name
+            assert not any(
+                re.search(r"every %s|having a birthday on", t.text, re.I) for t in event.templates[0]
+            )
+
+
+def test_looks_fit_the_thing() -> None:
+    sizes = set(lexicon.LOOK_POOLS["size"].ids)
+    for teller in Stories().tell(5, "train", 0, 300):
+        for noun, look in zip(teller.noun, teller.look, strict=True):
+            assert look < 0 or look in sizes | set(lexicon.LOOK_POOLS[lexicon.LOOKS_OF[noun]].ids)
+    assert lexicon.LOOKS_OF[lexicon.NOUNS.number["wheelbarrow"]] == "tool"
+
+
+def test_whoever_reports_is_home_again() -> None:
+    number, found = events()["reports"].number, 0
+    for teller in Stories().tell(7, "train", 0, 400):
+        for place, event in enumerate(teller.events):
+            if event == number:
+                row, roles = teller.rows[place], teller.roles[place]
+                home = row[state.HOME + roles["a"]]
+                assert row[state.PLACE + roles["a"]] == row[state.PLACE + roles["c"]] == home
+                found += 1
+    assert found > 5
 
 
 def test_every_template_of_the_dialect_differs_from_every_base_template_of_its_event() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -36,6 +37,20 @@ def test_the_solver_agrees_with_every_answer(dial: float) -> None:
             assert solver.answer(text)[0] == answer, text
             assert parse_prompt(text)[1].event.name.removesuffix(IN_FULL) == question
         parse(interview.text)
+
+
+def test_every_question_draws_its_language_anew() -> None:
+    """At half the dial two neighbours speak alike in half of the cases; at its ends always."""
+    alike = {}
+    for dial in (0.0, 0.5, 1.0):
+        same = [
+            parse_prompt(first)[1].spoken == parse_prompt(second)[1].spoken
+            for interview in interviews(Stories(dial), 12, 4 * len(TURNS), most=4)
+            for first, second in itertools.pairwise(prefixes(interview))
+        ]
+        alike[dial] = sum(same) / len(same)
+    assert alike[0.0] == alike[1.0] == 1.0
+    assert 0.35 < alike[0.5] < 0.65
 
 
 def test_questions_come_in_turn_and_others_follow() -> None:

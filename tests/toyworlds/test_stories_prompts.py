@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 
@@ -10,7 +11,7 @@ import pytest
 from toyworlds import Stories
 from toyworlds.core.validate import DataError, InputError
 from toyworlds.stories import solver
-from toyworlds.stories.lexicon import NAMES, NOUNS
+from toyworlds.stories.lexicon import NAMES, NOUN_POOLS, NOUNS
 from toyworlds.stories.parse import parse, parse_prompt
 from toyworlds.stories.prompts import KINDS, Prompt, has_full_form, prompts
 from toyworlds.stories.recall import recall_prompts
@@ -79,6 +80,19 @@ def well_formed(prompt: Prompt) -> None:
         assert prompt.distance == len(prompt.text[end:].split())
         assert prompt.text[start:end][-1] in '.!?"'
         assert prompt.text[start] != " "
+
+
+def test_the_hero_keeps_one_thing_only_where_that_is_asked() -> None:
+    found = prompts(Stories(), 5, "consistency", 4 * len(KINDS["consistency"]))
+    for prompt in (one for one in found if one.question == "beside_bed"):
+        story = parse(prompt.text.rpartition("\n")[0])
+        held = []
+        for thing, noun in enumerate(story.noun):
+            with contextlib.suppress(solver.NoAnswer):
+                if solver.holder(story, thing, len(story.sentences)).answer == 0:
+                    held.append(NOUNS.forms[""][noun])
+        treasures = {NOUNS.forms[""][number] for number in NOUN_POOLS["keepsake"].ids}
+        assert [noun for noun in held if noun in treasures] == [prompt.answer]
 
 
 def test_logical_prompts_need_steps_and_their_answer_is_not_in_the_last_statement_alone() -> None:

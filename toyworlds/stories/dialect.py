@@ -21,24 +21,35 @@ import re
 from toyworlds.stories.words import dialect, pairs
 
 WORDS = dict(pairs(dialect.WORDS))
-KNOWN = re.compile(r"\b(" + "|".join(sorted(WORDS, key=len, reverse=True)) + r")\b", re.IGNORECASE)
+KNOWN = re.compile(
+    r"\b(?:(?P<article>an?) )?(?<![\w-])(?P<word>" + "|".join(sorted(WORDS, key=len, reverse=True)) + r")(?![\w-])",
+    re.IGNORECASE,
+)
+VOWEL_SOUND = re.compile(r"(?!uni|uku|use|one|eu)[aeiou]|hon|hour", re.IGNORECASE)
 SLOT = re.compile(r"(\{[^}]*\})")
 TAGGED = re.compile(r'"(?P<first>[^"]*[,.!?])" (?P<tag>[^".]*)\.(?: "(?P<second>[^"]*)")?(?P<rest> [^"]*)?')
 CLAUSE = re.compile(r"(.*[,.] |)((?:and|so|but|for|because|when|while|where) |)(.*)")
 CHUNK = re.compile(r"(?P<before>[^<]*)<(?P<chunk>[^>]*)>(?P<after>.*)")
 
 
+def with_article(text: str) -> str:
+    """`text` after "a" or "an"."""
+    return ("an " if VOWEL_SOUND.match(text) else "a ") + text
+
+
 def translate(text: str) -> str:
     """Replace the words of `text` that the dialect has others for; slots `{...}` are left alone.
 
-    >>> translate("The little girl was happy.") != "The little girl was happy."
-    True
+    >>> translate("A stranger came on a merry-go-round an hour ago.")
+    'An outlander cam on a merry-go-round a stound ago.'
     """
     return "".join(piece if piece.startswith("{") else KNOWN.sub(_counterpart, piece) for piece in SLOT.split(text))
 
 
 def _counterpart(match: re.Match[str]) -> str:
-    word = WORDS[match[0].lower()]
+    word = WORDS[match["word"].lower()]
+    if match["article"]:
+        word = with_article(word)
     return word[0].upper() + word[1:] if match[0][0].isupper() else word
 
 

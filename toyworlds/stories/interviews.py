@@ -162,6 +162,7 @@ class _Talk:
     def ask(self, question: str, roles: Mapping[str, int]) -> bool:
         """Ask a question, unless its answer is of more than one word; return whether it was asked."""
         before, answer, rest = self.teller.ask(question, self._full(), **roles)
+        self.teller.decided = None
         if " " in answer:
             return False
         self.asked.append((self._since() + before, answer))

@@ -9,20 +9,13 @@ the base language and in the dialect (:mod:`toyworlds.stories.dialect`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from toyworlds.stories.dialect import translate
+from toyworlds.stories.dialect import translate, with_article
 from toyworlds.stories.words import entries, groups, kinds, lists, names, pairs, places, things, traits
 
 HE, SHE = 0, 1
-VOWEL_SOUND = re.compile(r"(?!uni|uku|use|one|eu)[aeiou]|hon|hour")
-
-
-def with_article(text: str) -> str:
-    """`text` after "a" or "an"."""
-    return ("an " if VOWEL_SOUND.match(text) else "a ") + text
 
 
 @dataclass(frozen=True)
@@ -31,6 +24,8 @@ class Table:
 
     name: str
     forms: dict[str, tuple[str, ...]]
+    same: tuple[str, ...] = ()
+    """Entries that the dialect leaves alone: words that mean something else elsewhere."""
     dialect: dict[str, tuple[str, ...]] = field(init=False)
     number: dict[str, int] = field(init=False)
 
@@ -39,7 +34,10 @@ class Table:
         if len(set(plain)) != len(plain):
             twice = sorted({entry for entry in plain if plain.count(entry) > 1})
             raise ValueError(f"table {self.name}: {', '.join(twice)} twice")
-        spoken = {form: tuple(translate(entry) for entry in words) for form, words in self.forms.items()}
+        spoken = {
+            form: tuple(entry if entry in self.same else translate(entry) for entry in words)
+            for form, words in self.forms.items()
+        }
         for forms in (self.forms, spoken):
             forms.setdefault("a", tuple(with_article(entry) for entry in forms[""]))
         object.__setattr__(self, "dialect", spoken)
@@ -90,9 +88,9 @@ class Kind:
         return "hooves" if self.hand == "hoof" else self.hand + "s"
 
 
-def plain(name: str, words: Sequence[str]) -> Table:
+def plain(name: str, words: Sequence[str], same: tuple[str, ...] = ()) -> Table:
     """Table of `words` in one form."""
-    return Table(name, {"": tuple(words)})
+    return Table(name, {"": tuple(words)}, same)
 
 
 def verbs(name: str, phrases: Sequence[str]) -> Table:
@@ -148,11 +146,15 @@ LOOK_POOLS = _numbered(LOOKS, _LOOKS)
 _THINGS = [(group, words.split()) for group, words in groups(things.THINGS)]
 _GOODS = [(group, words.split()) for group, words in groups(things.GOODS)]
 _FOODS = [(group, words.split()) for group, words in groups(things.FOODS)]
-NOUNS = plain("noun", [word for _, words in [*_THINGS, *_GOODS, *_FOODS] for word in words])
+NOUNS = plain("noun", [word for _, words in [*_THINGS, *_GOODS, *_FOODS] for word in words], ("saw",))
 NOUN_POOLS = _numbered(NOUNS, [*_THINGS, *_GOODS, *_FOODS, ("keepsake", [w for _, words in _THINGS for w in words])])
-LOOKS_OF = {group: "thing" for group, _ in _THINGS} | {group: "tool" for group, _ in _GOODS}
-LOOKS_OF |= {"keepsake": "thing", "snack": "food", "bake": "food", "dish": "food"}
-"""The words for the look of each group of objects, beside the sizes."""
+LOOKS_OF = {
+    NOUNS.number[word]: look
+    for look, grouped in (("thing", _THINGS), ("tool", _GOODS), ("food", _FOODS))
+    for _, words in grouped
+    for word in words
+}
+"""The group of words for the look of each noun, beside the sizes."""
 
 _SPOTS = [(*head.split(), word) for head, words in groups(places.PLACES) for word in words.split()]
 PLACES = Table(
@@ -197,7 +199,7 @@ CONTESTS = Table(
     "contest", {form: tuple(words[i] for words in _CONTESTS) for i, form in enumerate(("", "more", "most"))}
 )
 JOBS = plain("job", [kind.word for kind in KIND_LIST if kind.group == "adult"])
-MATERIALS = plain("material", things.MATERIALS.split())
+MATERIALS = plain("material", things.MATERIALS.split(), ("felt",))
 HOMES = plain("den", list(dict.fromkeys(word for kind in KIND_LIST for word in kind.home if word)))
 EATEN = plain("eaten", list(dict.fromkeys(word for kind in KIND_LIST for word in kind.food if word)))
 GOODS = plain("goods", list(dict.fromkeys(kind.goods for kind in KIND_LIST if kind.goods)))

@@ -80,9 +80,10 @@ def tomorrow(t: Teller, c: int, a: int) -> Answers:
 
 
 def keeps(t: Teller, c: int, a: int) -> Answers:
-    """Which thing of the hero's own does the hero still have? Asked when there is one only."""
+    """Which thing of the hero's own does the hero still have? Asked when the hero holds nothing else of worth."""
     own = [o for o in range(len(t.noun)) if t.row[state.OWNER + o] == a == t.holder(o)]
-    return {own[0]: {"o": own[0]}} if len(own) == 1 and own[0] in treasures(t) else {}
+    held = [o for o in treasures(t) if t.holder(o) == a]
+    return {own[0]: {"o": own[0]}} if own == held and len(own) == 1 else {}
 
 
 QUESTIONS: dict[str, tuple[str, Callable[[Teller, int, int], Answers]]] = {

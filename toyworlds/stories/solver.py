@@ -60,6 +60,7 @@ first_day: a p; teacher: c @a; teacher_kin: c @a; search_on: a r b r; asks_stran
 comes_along: c p; joins_search: b @a; joins_new: b @a; looks_in: a r b r; found_one: a r b r c r; alone: b @a
 peacemaker: c @a; peacemaker_kin: c @a; trapped: c p; fetch_tool: d @a; runs_shelter: a r b r; lives_here: c @a
 goes_for: c p; brings_it: c @a; helper_comes: c @a; third: c @a; steals: c p; stashes: c r; follow: a r b r c @a
+reports: a ~a c @a
 """
 """event: who, the place where they are from then on; @a is where a is, ~a where a lives."""
 
@@ -67,7 +68,7 @@ OWNED = """
 borrows: o b; borrows_new: o b; mender: q c; mend_self: q b; delivers: o d; reward: q a; charm: o b; keeps_charm: o a
 has_spare: o a; meets_owner: q c; swap: o c q a; presents: q b; trouble: o a; rules: o c; treasure: o a; offers_toy: o a
 keeps_toy: o b; has: o a; has_also: o a; has_two: o a q a; has_each: o a q b; thank_gift: o a; picnic_plan: o a
-new_toy: o a; helper_comes: q c; wins: o d; passes_on: o a; envied: o a
+new_toy: o a; fetch_tool: q d; helper_comes: q c; wins: o d; passes_on: o a; envied: o a
 """
 """event: object, to whom it belongs from then on."""
 LIVES = "home: a r; to_whom: d r; asks_home: b r"

@@ -230,7 +230,7 @@ class Teller:
         noun = self.pick(f"{role}.noun", joined("noun", groups), self.noun)
         has_color = self.draws.has(f"{role}.color", HALF) if color is None else color
         self.color.append(self.pick(f"{role}.color", COLOR_POOL, self.color) if has_color else -1)
-        looks = joined("look", ("size", LOOKS_OF[groups[0]]))
+        looks = joined("look", ("size", LOOKS_OF[noun]))
         self.look.append(self.pick(f"{role}.look", looks, self.look) if self.draws.has(f"{role}.look", HALF) else -1)
         self.noun.append(noun)
         return len(self.noun) - 1

@@ -52,7 +52,7 @@ class Stories:
     """Probability that a sentence is told in the second dialect: 0 for none, 1 for all."""
 
     name: ClassVar[str] = "stories"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         real("dialect", self.dialect, 0.0, 1.0)

@@ -45,7 +45,7 @@ Without thinking, {a} ran {r.to} and hid {o} there.
 {a} looked around. Then {a.he!} carried {o} {r.to} and hid it.
 
 [conscience a b] mood a worried
-That night {a} could not sleep. What would {b} say?
+{a} could think of nothing else. What would {b} say?
 {a} thought of {b}, and {a.his!} stomach hurt.
 Every time {a} thought of {b}, {a.he!} felt worse.
 "I should have told {b.n} the truth," thought {a}.
@@ -53,7 +53,7 @@ Every time {a} thought of {b}, {a.he!} felt worse.
 Whenever somebody laughed, {a} thought that it must be {b}, who knew everything.
 
 [fetches_it a o r] hold o a
-In the morning {a} fetched <{o}> from {r}.
+At last {a} fetched <{o}> from {r}.
 {a} took a deep breath and got <{o}> out of its hiding place {r.in}.
 So {a} went back {r.to} and picked up <{o}>.
 {a} could not bear it any longer and took {o} out of its hiding place {r.in}.
@@ -136,7 +136,7 @@ At last {c} gave <{o}> to {b}.
 {a} had learned that the truth is hard to tell, but a secret is harder to keep.
 "I will always tell the truth," {a} said to {a.self}.
 Since then {a} has broken many things, but never a promise.
-That evening {a} slept better than the night before.
+{a} had not been so happy for a long time.
 """
 
 

@@ -18,7 +18,7 @@ One {y} {z}, when {@sky}, {a} {a.went} <{p.to}>.
 One {y} {z}, {a} could not sit still, so {a.he!} {a.went} <{p.to}>.
 The {z} was {@fine}. It was {y}, and {a} {a.went} <{p.to}>.
 It all began on {@fine.a} {y} {z}, when {a} {a.went} <{p.to}>.
-"What a {@fine} {z} for {y.a}!" said {a.n}, and off {a.he!} {a.went} <{p.to}>.
+"What {@fine.a} {z} for {y.a}!" said {a.n}, and off {a.he!} {a.went} <{p.to}>.
 
 [goes a p] at a p
 So {a} {a.went} <{p.to}>.

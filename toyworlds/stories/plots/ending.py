@@ -74,12 +74,12 @@ It was getting late, and {a} {a.went} home to {c}, who was {@at_work}.
     noo wi |{d.n}."
 
 [ask_owner c a o d]
-"Whose {o.noun} is that?" asked {c}. "It belongs to |{d.n}," said {a}. ~ Asked {c}: "Whose {o.noun} is yon?" Quoth
-    {a}: "It belongs to |{d.n}."
-{c} asked {a} whose {o.noun} it was. It belonged to |{d.n}. ~ {c} asked {a} whose {o.noun} yon was. It belonged to
+"Whose is {o.the}?" asked {c}. "It belongs to |{d.n}," said {a}. ~ Asked {c}: "Whose is {o.the}?" Quoth {a}: "It
+    belongs to |{d.n}."
+{c} asked {a} whose {o.the} was. It belonged to |{d.n}. ~ Of {a} {c} asked whose {o.the} was. It belonged to
     |{d.n}.
-"This is a fine {o.noun}," said {c}. {a} explained that it belonged to |{d.n}. ~ Quoth {c}: "A braw {o.noun} this
-    is." {a} explained that it belanged to |{d.n}.
+"{o.the} is a fine one," said {c}. {a} explained that it belonged to |{d.n}. ~ Quoth {c}: "A braw one {o.the} is."
+    {a} explained that it belanged to |{d.n}.
 
 [ask_where c a o p]
 "Where is {o.the} now?" asked {c}. "It is over at the |{p.noun}," said {a}. ~ Asked {c}: "Where is {o.the} now?"

@@ -109,9 +109,9 @@ Before {a} left, {d} gave {a.him!} <{q.a}>.
 "And this is for your trouble, {a.n}," said {d}. It was {q.a}.
 {d} opened a drawer and took out {q.a}. "Keep it, {a.n}," {d.he} said.
 {d} did not let {a} go without a present. It was <{q.a}>.
-"Every postman must be paid, {a.n}," said {d}, and gave {a.him} {q.a}.
+"Every courier must be paid, {a.n}," said {d}, and gave {a.him} {q.a}.
 
-[reports a c d]
+[reports a c d] return a; join c a
 When {a} was back, {c} wanted to know everything about {d}.
 "Well done, {a.n}," said {c}. "{d.n} will be happy for days."
 {c} was so proud of {a} that {c.he!} told all the neighbors about {d}.
@@ -120,7 +120,7 @@ When {a} was back, {c} wanted to know everything about {d}.
 
 [lesson_errand a]
 From then on, {a} was sent on errands all the time.
-That night {a} felt as tall as a tree.
+All at once {a} felt as tall as a tree.
 "I can do big things," thought {a}.
 Who else can say that the first errand went so well? {a} can.
 "When may I go again?" asked {a}.

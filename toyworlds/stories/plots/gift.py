@@ -7,7 +7,7 @@ from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [birthday a b y:day] day y
-{y} was {b.s} birthday, and {a} had no present yet.
+It was {y}, {b.s} birthday, and {a} had no present yet.
 It was {y}, the day of {b.s} birthday party, and {a} still had nothing to give.
 "Today is {y}!" cried {a}. "It is {b.s} birthday, and I have no present!"
 On {y}, {a} remembered that it was {b.s} birthday.
@@ -15,10 +15,10 @@ On {y}, {a} remembered that it was {b.s} birthday.
 What day was it? {y}! {a} turned pale. It was {b.s} birthday.
 
 [birthday_new a b y:day] new b; day y
-{y} was the birthday of {b.n}, {b.a} {a} liked very much, and {a.n} had no present yet.
-On {y}, {a} was invited to the birthday of {b.a} named {b.n}.
+It was {y}, the birthday of {b.n}, {b.a} {a} liked very much, and {a.n} had no present yet.
+It was {y}, and {a} was invited to the birthday of {b.a} named {b.n}.
 "Today is {y}!" cried {a}. It was the birthday of {b.a} named {b.n}, and {a.n} had no present.
-A card came for {a}. {b.a} named {b.n} was having a birthday on {y}.
+A card came for {a}. It was {y}, and {b.a} named {b.n} was having a birthday.
 What day was it? {y}! {a} turned pale, because {b.a} named {b.n} was having a birthday party.
 
 [wants_gift a b] mood a worried; aim a give
@@ -78,7 +78,7 @@ But was {q.a} right for a birthday? {a} was not sure.
 {q.a} was just the thing, and {a} knew it.
 Nobody else would bring <{q.a}>, and {a} knew it.
 "This {q.noun} is perfect," said {a}.
-{a} tied a {@ribbon} ribbon around <{q}>.
+{a} tied {@ribbon.a} ribbon around <{q}>.
 "Yes!" said {a}. "{q.a} it shall be."
 {a} wrapped {q} in paper and drew a star on it.
 

@@ -8,7 +8,7 @@ from toyworlds.stories.teller import Teller, whole
 
 PHRASES = """
 [game c a y:day] new c; day y
-Every {y}, {c.n} thought of a new game for {a}.
+On {y}, {c.n} thought of a new game for {a}.
 "It is {y}, so let's play a game, {a.n}," said {c.n}.
 On {y}, {c.n} had a surprise for {a}.
 {c.n} had been planning something for {a}, and on {y} the time had come.

@@ -20,9 +20,9 @@ PHRASES = """
     |{d.n}.
 
 [ask_owner_in_full c a o d]
-"Whose {o.noun} is that?" asked {c}. "{o.the} belongs to |{d.n}," said {a}. ~ Asked {c}: "Whose {o.noun} is yon?"
-    Quoth {a}: "{o.the} belongs to |{d.n}."
-{c} asked {a} whose {o.noun} it was. {o.the} belonged to |{d.n}. ~ {c} asked {a} whose {o.noun} yon was. {o.the}
+"Whose is {o.the}?" asked {c}. "{o.the} belongs to |{d.n}," said {a}. ~ Asked {c}: "Whose is {o.the}?" Quoth
+    {a}: "{o.the} belongs to |{d.n}."
+{c} asked {a} whose {o.the} was. {o.the} belonged to |{d.n}. ~ Of {a} {c} asked whose {o.the} was. {o.the}
     belonged to |{d.n}.
 
 [ask_where_in_full c a o p]

@@ -96,9 +96,9 @@ Along came {c.a} named {c.n}, who wanted to know why {a.n} and {b.n} were callin
 "If your {o.noun} is {o.color}, then I know where it is," said {c}. "Go and look near {r}."
 
 [tip_plain c o r]
-"I saw a {o.noun} near {r}," said {c}.
+"I saw {o.the} near {r}," said {c}.
 "Try {r}," said {c}. "I think I saw your {o.noun} there."
-{c} remembered passing a {o.noun} on the way <to {r}>.
+{c} remembered passing {o.the} on the way <to {r}>.
 {c} scratched {c.his!} chin. "{o.a}? Yes, near {r}," {c.he!} said.
 "Go and look near {r}," said {c}. "Somebody has dropped {o.a} there."
 

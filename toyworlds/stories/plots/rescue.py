@@ -88,7 +88,7 @@ For a while {c} could only cling to {a}.
 [thank_gift c a o] new o; own o a; hold o a; mood a thankful
 {c} had something for {a}. It was <{o.a}>.
 "You saved my life, {a.n}," said {c}. "Please take this." It was {o.a}.
-The next morning {c} came to see {a} and brought <{o.a}>.
+A little later {c} came up to {a} and brought <{o.a}>.
 {c} ran home and came back with {o.a} for {a}.
 "I want you to have {o.a}, {a.n}," said {c}.
 

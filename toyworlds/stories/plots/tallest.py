@@ -47,7 +47,7 @@ And {c}? {c.he!} was {x.more} than {a}, no doubt about it.
 {c} tried as well, but {b} was {x.more} than {c}.
 Then it was {c.s} turn, but even {b} was {x.more} than {c}.
 "Now you, {c.n}," said {b}. And indeed, {b} was {x.more} than {c}.
-And {c}? {b} was {x.more} than {c}, no doubt about it.
+And {c}? {b.n} was {x.more} than {c}, no doubt about it.
 "Not bad at all, {c.n}," said {b}. But {c} was not as {x} as {b}.
 
 [ask_most b a d x:contest]

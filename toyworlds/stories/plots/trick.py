@@ -29,7 +29,7 @@ It was so warm {p.in} that {a} put {o} down and slept.
 {a} used {a.his!} arm as a pillow {p.in}, with {o} by {a.his!} side.
 
 [steals c o p] hold o c; at c p; done c
-{@softly} {c} crept up, took {o} and ran out of the {p.noun}. ~ {@softly} crept {c} near, took {o} and from {p}
+{@softly} {c} crept up, took {o} and ran away from {p}. ~ {@softly} crept {c} near, took {o} and from {p}
     fled.
 Then {c} came {p.to} on tiptoe and took {o}.
 {c} had been hiding {p.in}. {c.he} grabbed {o} and was gone.

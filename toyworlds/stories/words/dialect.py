@@ -13,7 +13,7 @@ hidden: happed; ran: sped; run: speed; running: speeding; walked: stapped; began
 cry: skirl; crying: skirling; shouted: hallooed; called: hailed; calling: hailing; laughed: leuch; laugh: laff
 smiled: smirkit; smile: smirk; eat: sup; ate: supped; slept: snoozed; sleep: snooze; climbed: speeled; climb: speel
 jumped: lowped; threw: flang; broke: brak; broken: brast; build: bigg; building: bigging; carry: hump; carried: humped
-carrying: humping; handed: raught; showed: shawed; show: shaw; promised: vowed; promise: vow; learned: larned
+carrying: humping; handed: raught; showed: shewed; show: shew; promised: vowed; promise: vow; learned: larned
 learn: larn
 tried: assayed; try: assay; help: succor; helped: succored; thank: bless; thanked: blessed; lost: tint; share: halve
 shared: halved; kept: keepit; opened: unbarred; sat: sate; stopped: stinted; stop: stint; hurried: hied
@@ -68,7 +68,7 @@ basket: creel; blanket: coverlet; pillow: bolster; shell: buckie; feather: plume
 red: ruddy; blue: azure; green: verdant; yellow: amber; orange: tawny; purple: damson; pink: rosy; white: milky
 black: sable
 brown: russet; gray: ashen; golden: gilt; silver: argent; violet: lilac; crimson: cramoisy; turquoise: sea-green
-river: beck; lake: mere; pond: tarn; beach: strand; stream: burn; hill: brae; mountain: ben; forest: wildwood
+river: beck; lake: mere; pond: tarn; beach: strand; stream: burn; hill: brae; mountain: munro; forest: wildwood
 valley: strath
 meadow: lea; field: acre; garden: kailyard; park: common; farm: steading; market: tolbooth; bakery: bakehouse
 school: schoolhouse; library: bookhall; station: halt; bridge: brig; mill: gristmill; barn: laithe; kitchen: scullery

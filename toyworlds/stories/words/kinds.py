@@ -18,8 +18,8 @@ lamb: skip, fold, grass; meadow, thyme
 goat: trot, shed, thistles; crag, parsley
 pony: trot, stable, hay; paddock, oats
 donkey: plod, stable, straw; paddock, barley
-cow: plod, barn, grass; shippon, clover
-hen: strut, coop, corn; rafters, peas
+calf: plod, barn, grass; shippon, clover
+chick: strut, coop, corn; rafters, peas
 goose: waddle, pond, weeds; island, lettuce
 turtle: plod, pond, lettuce; ditch, mushrooms
 frog: hop, pond, flies; well, gnats
@@ -54,7 +54,7 @@ hamster: scurry, cage, seeds; drawer, oats
 swan: glide, lake, weeds; canal, rushes
 pelican: fly, harbor, fish; pier, eels
 snail: creep, flowerpot, cabbage; wall, nettles
-ladybug: creep, rosebush, aphids; bean, pollen
+beetle: creep, rosebush, aphids; bean, pollen
 bee: fly, hive, nectar; skep, syrup
 butterfly: fly, garden, nectar; curtain, dew
 spider: creep, web, flies; keyhole, mosquitoes
@@ -66,12 +66,12 @@ unicorn: gallop, forest, blossoms; rainbow, starlight
 
 ADULTS = """
 baker: bread; gardener: roses; farmer: potatoes; teacher: lessons; tailor: jackets; carpenter: tables
-blacksmith: horseshoes; fisherman: mackerel; shepherd: wool; miller: flour; cobbler: shoes; painter: portraits
+blacksmith: horseshoes; angler: mackerel; shepherd: wool; miller: flour; cobbler: shoes; painter: portraits
 librarian: stories; sailor: anchors; weaver: cloth; potter: pots; beekeeper: wax; clockmaker: clocks
 musician: songs; doctor: medicine; nurse: bandages; grocer: vegetables; butcher: sausages; florist: bouquets
 jeweler: rings; plumber: pipes; mason: bricks; hunter: furs; toymaker: dolls; cook: soup; barber: combs
-ferryman: ferries; postman: letters; lamplighter: lamps; woodcutter: firewood; basketmaker: baskets; hatter: hats
-glassblower: bottles; printer: newspapers; beachcomber: shells; peddler: buttons; dairymaid: yogurt; chemist: pills
+captain: ferries; courier: letters; lamplighter: lamps; woodcutter: firewood; basketmaker: baskets; hatter: hats
+glassblower: bottles; printer: newspapers; beachcomber: shells; peddler: buttons; cheesemaker: yogurt; chemist: pills
 juggler: tricks; magician: spells; puppeteer: puppets; storyteller: tales; locksmith: locks; saddler: saddles
 """
 """Grown-ups outside the family and what each deals in."""
@@ -105,8 +105,8 @@ scuttle: scuttled; sidled; hurried; went
 """Past forms of moving, by way of moving."""
 
 LIMBS = {
-    "wing": "duck hen goose swan penguin bee butterfly ladybug",
-    "hoof": "pig lamb goat pony donkey cow deer zebra giraffe camel unicorn",
+    "wing": "duck chick goose swan penguin bee butterfly beetle",
+    "hoof": "pig lamb goat pony donkey calf deer zebra giraffe camel unicorn",
     "hand": "frog toad turtle snail spider ant",
     "trunk": "elephant",
     "claw": "crab dragon",

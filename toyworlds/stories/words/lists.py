@@ -58,7 +58,7 @@ a_while: a while; an hour; a long time; some time; most of the day; two hours; w
 just_then: just then; at that moment; a little later; in no time; before long; soon after; all of a sudden; by and by
            presently; as luck would have it; a minute later; right at that moment
 soon: soon; before long; a little later; after a while; in a minute; shortly after; by and by; not much later
-suddenly: suddenly; all of a sudden; all at once; then, without warning,; in the blink of an eye; out of nowhere
+suddenly: suddenly; all of a sudden; all at once; without warning; in the blink of an eye; out of nowhere
           quick as lightning; in that very moment
 greeted: waved; was glad of the company; shouted hello; was happy about it; grinned; clapped for joy
          could not be happier

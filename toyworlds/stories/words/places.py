@@ -5,7 +5,7 @@ water at: river lake pond beach stream harbor bay lagoon shore waterfall cove ma
           canal fjord estuary weir jetty waterhole reservoir
 wood in: forest grove thicket glade clearing orchard jungle pinewood dell copse spinney coppice arboretum
 wood by: oak willow woodpile hollow beech elm
-hill on: hill mountain cliff ridge hilltop dunes moor slope plateau summit
+hill on: hill mountain cliff ridge hilltop dune moor slope plateau summit
 hill in: valley cave quarry canyon ravine
 field in: meadow field garden park playground pasture vineyard cornfield paddock courtyard schoolyard churchyard
           sandpit
