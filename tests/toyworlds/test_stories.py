@@ -291,5 +291,14 @@ def test_a_dial_that_does_not_exist_is_refused(dial: object) -> None:
         Stories(dialect=dial)  # type: ignore[arg-type]
 
 
+def test_a_story_stops_after_so_many_sentences() -> None:
+    whole = Stories().tell(0, "train", 0, 1)[0].texts
+    assert Stories().tell(0, "train", 0, 1, limit=1)[0].texts == whole[:1]
+    assert Stories().tell(0, "train", 0, 1, limit=1000)[0].texts == whole
+    for limit in (0, -1, "x"):
+        with pytest.raises(InputError, match="limit: expected a whole number of at least 1"):
+            Stories().tell(0, "train", 0, 1, limit=limit)  # type: ignore[arg-type]
+
+
 def test_thousands_of_words(texts: list[str]) -> None:
     assert len({word.lower() for text in texts for word in re.findall(r"[A-Za-z]+", text)}) > 3000

@@ -89,8 +89,9 @@ def test_statistics_worked_by_hand() -> None:
     assert found["types_seen_once"] == 6
     assert found["words_a_story"] == 5
     assert found["distinct_runs"]["2"] == 1.0
-    with pytest.raises(InputError, match="texts"):
-        text_statistics([])
+    for texts in ([], [""], ["1 2 3", "?"]):
+        with pytest.raises(InputError, match="texts: expected at least one text with a word"):
+            text_statistics(texts)
 
 
 def test_a_slot_knows_whether_it_can_be_a_subject_and_who_was_named_before() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 
 from toyworlds import Stories
-from toyworlds.core.validate import DataError
+from toyworlds.core.validate import DataError, InputError
 from toyworlds.stories import lexicon, state
 from toyworlds.stories.parse import Story, parse
 from toyworlds.stories.reading import retell
@@ -99,6 +102,31 @@ def test_what_the_grammar_cannot_tell_is_refused_when_told_again() -> None:
         retell(BY_HAND)
     with pytest.raises(DataError, match="no reading after"):
         retell("It was a dark and stormy night.")
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_a_text_without_words_is_no_story(text: str) -> None:
+    with pytest.raises(DataError, match="text: "):
+        parse(text)
+
+
+def test_a_story_of_a_language_that_the_dial_never_tells_is_refused() -> None:
+    base, mixed, full = ("".join(Stories(dialect=d).tell(3, "train", 0, 1)[0].texts) for d in (0.0, 0.5, 1.0))
+    assert sum(retell(full, 0.25).nats) - sum(retell(full, 0.5).nats) == pytest.approx(
+        len(retell(full, 0.5).nats) * math.log(2)
+    )
+    for text, dial, language in (
+        (base, 1.0, "base language"),
+        (mixed, 1.0, "base language"),
+        (mixed, 0.0, "dialect"),
+        (full, 0.0, "dialect"),
+    ):
+        with pytest.raises(DataError, match=f"at dial {dial:g} no sentence is in the {language}"):
+            retell(text, dial)
+    wrong: list[Any] = [2.0, -0.1, math.nan, "1"]
+    for dial in wrong:
+        with pytest.raises(InputError, match="dial: expected a finite number from 0 to 1"):
+            retell(base, dial)
 
 
 @pytest.mark.slow

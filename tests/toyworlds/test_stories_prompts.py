@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -172,8 +173,25 @@ def test_arguments_are_checked() -> None:
         prompts(Stories(), 0, "logic", 1)
     with pytest.raises(InputError, match="facts: expected a whole number from 1 to 8"):
         recall_prompts(Stories(), 0, 1, facts=9)
-    with pytest.raises(InputError, match="distance"):
-        prompts(Stories(), 0, "logical", 1, distance=(50, 20))
+    wrong: list[Any] = [(50, 20), 50, (1, 2, 3), "ab"]
+    for distance in wrong:
+        with pytest.raises(InputError, match="distance: expected"):
+            prompts(Stories(), 0, "logical", 1, distance=distance)
+    with pytest.raises(InputError, match="split: expected one of train, validation, test; got 'dev'"):
+        recall_prompts(Stories(), 0, 1, split="dev")
+
+
+@pytest.mark.parametrize("kind", ["logical", "consistency"])
+def test_bounds_that_no_prompt_meets_are_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toyworlds.stories.prompts.TRIES", 100)  # the question alone has more than 3 words
+    with pytest.raises(InputError, match=r"distance: expected bounds that .* in 100 stories; got \(0, 3\)"):
+        prompts(Stories(), 0, kind, 6, distance=(0, 3))
+
+
+def test_bounds_of_a_distance_leave_out_common_facts() -> None:
+    found = prompts(Stories(), 0, "factual", 7, distance=(0, 30))
+    assert [bool(prompt.sentences) for prompt in found] == [True, False, True, False, False, False, False]
+    assert all(prompt.distance <= 30 for prompt in found)
 
 
 def questions_hold(dial: float, count: int) -> Counter[str]:

@@ -87,7 +87,6 @@ def recall_interviews(
     Told as :func:`toyworlds.stories.recall.recall_prompts` tells them; the order of the questions is drawn evenly.
     `in_full` as in :func:`interviews`.
     """
-    choice("split", split, world.splits())
     real("in_full", in_full, 0.0, 1.0)
     told = recalled(world, "recall interview", seed, count, facts=facts, distance=distance, split=split)
     found = []

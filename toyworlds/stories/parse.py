@@ -259,7 +259,10 @@ def _after(known: Known, sentence: Sentence) -> Known:
 
 def parse(text: str) -> Story:
     """Read a story; a DataError says where a text is not one of the grammar's, or that it can be read in two ways."""
-    found, furthest = _read(tokens_of(text))
+    tokens = tokens_of(text)
+    if not tokens:
+        raise DataError("text: expected a story; got no word")
+    found, furthest = _read(tokens)
     if not found:
         raise DataError(f"text: no reading after {furthest!r}")
     if len(found) > 1:

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from toyworlds.core.seeds import Stream, below
-from toyworlds.core.validate import choice, integer
+from toyworlds.core.validate import choice, integer, reject
 from toyworlds.stories.draws import SENTENCES, WORDS_PER_STORY, Draws, Hero
 from toyworlds.stories.fill import forms
 from toyworlds.stories.grammar import IN_FULL, events
@@ -65,6 +65,8 @@ WORDS_PER_PROMPT = 1 + SENTENCES + WORDS_PER_STORY
 NOBODY = Hero(0, 0, 0, 0.0)
 FEWEST_CANDIDATES, FURTHEST = 3, 150
 """A prompt has so many candidates; a lower bound on the distance goes up to so many words."""
+TRIES = 50_000
+"""Bounds on the distance that no prompt about so many stories in a row meets are taken to be out of reach."""
 FIRST_CUT = 4
 """A prompt's story has at least so many sentences."""
 
@@ -129,19 +131,33 @@ def prompts(
     """Return `count` prompts of a kind, its questions in turn, with a `distance` in words within the given bounds.
 
     The same arguments give the same prompts, and fewer prompts are the first of more. Common facts have no statement
-    in the story, so any distance will do for them. With `in_full` the sentence that stops names its subject again
+    in the story, so any distance will do for them; where no prompt of another question is found within the bounds in
+    `TRIES` stories, an InputError says so. With `in_full` the sentence that stops names its subject again
     ("The drum is with" for "It is with"; :mod:`toyworlds.stories.plots.in_full`); all else is the same.
     """
     choice("kind", kind, KINDS)
     choice("split", split, world.splits())
     integer("count", count, 0)
+    if not isinstance(distance, tuple | list) or len(distance) != 2:
+        reject("distance", "the least and the most words", distance)
     integer("distance", distance[1], integer("distance", distance[0], 0, FURTHEST))
     found: list[Prompt] = []
     questions = KINDS[kind]
     waiting = [_stream(world, seed, split, Wanted(question, kind, in_full=in_full)) for question in questions]
     while len(found) < count:
-        found.append(next(p for p in waiting[len(found) % len(questions)] if p.near(distance)))
+        found.append(_within(distance, waiting[len(found) % len(questions)]))
     return found
+
+
+def _within(distance: tuple[int, int], waiting: Iterator[Prompt]) -> Prompt:
+    """The next prompt whose distance is within the bounds."""
+    prompt = next(waiting)
+    last = prompt.story + TRIES * len(QUESTIONS_IN_ALL)
+    while not prompt.near(distance):
+        if prompt.story > last:
+            reject("distance", f"bounds that a prompt of {prompt.question} meets in {TRIES:,} stories", distance)
+        prompt = next(waiting)
+    return prompt
 
 
 def _stream(world: Stories, seed: int, split: str, wanted: Wanted) -> Iterator[Prompt]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toyworlds.core.validate import DataError
+from toyworlds.core.validate import DataError, real
 from toyworlds.stories import hero
 from toyworlds.stories.draws import LOG, Hero, Option, Weights, dial_costs, weights
 from toyworlds.stories.lexicon import KIND_LIST, KIND_OF_KIN, Pool
@@ -24,7 +24,7 @@ class Readings:
     def __init__(self, story: Story, dial: float = 0.0) -> None:
         self.sentences, self.place = story.sentences, 0
         self.nats = 0.0
-        self.costs = dial_costs(dial)
+        self.dial, self.costs = real("dial", dial, 0.0, 1.0), dial_costs(dial)
 
     @property
     def now(self) -> Sentence:
@@ -39,9 +39,12 @@ class Readings:
         return found
 
     def flag(self) -> int:
-        """Whether the sentence is in the dialect."""
-        self.nats += self.costs[self.now.spoken]
-        return self.now.spoken
+        """Whether the sentence is in the dialect; a ValueError where the dial is at the end that never tells it so."""
+        spoken = self.now.spoken
+        if self.dial == 1.0 - spoken:
+            raise ValueError(f"at dial {self.dial:g} no sentence is in the {'dialect' if spoken else 'base language'}")
+        self.nats += self.costs[spoken]
+        return spoken
 
     def below(self, high: int, label: int) -> int:
         """The entry that slot `label` shows."""
@@ -110,6 +113,9 @@ class Reteller(Teller):
 
 def retell(text: str, dial: float = 0.0) -> Teller:
     """Tell the story `text` again from its own choices; a DataError says where it cannot be told by the grammar.
+
+    `dial` is that of the dialect in the world whose story it is: at 0 no sentence of the dialect can be told, at 1 none
+    of the base language.
 
     >>> retell(text).nats[0] > 0                                     # doctest: +SKIP
     True

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toyworlds.core.seeds import Stream
-from toyworlds.core.validate import integer
+from toyworlds.core.validate import choice, integer
 from toyworlds.stories import state
 from toyworlds.stories.draws import SLOTS, Draws
 from toyworlds.stories.hero import heroes
@@ -61,6 +61,7 @@ def recalled(
     world: Stories, name: str, seed: int, count: int, *, facts: int, distance: int, split: str
 ) -> Iterator[tuple[Teller, int]]:
     """Tell `count` beginnings, and which fact stands `distance` words before an answer; `name` is of their stream."""
+    choice("split", split, world.splits())
     integer("count", count, 0)
     integer("facts", facts, 1, OBJECTS)
     integer("distance", distance, 0, LONGEST)

@@ -26,10 +26,10 @@ def text_statistics(texts: Sequence[str]) -> dict[str, Any]:
     >>> text_statistics(["Tom ran. Tom ran home.", "Stop!"])["words"]
     6
     """
-    if not texts:
-        reject("texts", "at least one text", texts)
     stories = [WORD.findall(text.lower()) for text in texts]
     words = [word for story in stories for word in story]
+    if not words:
+        reject("texts", "at least one text with a word", texts)
     lengths = np.asarray([len(story) for story in stories])
     counts = Counter(words)
     sentences = sum(len(SENTENCE.findall(text)) for text in texts)

@@ -96,7 +96,7 @@ class Stories:
     def tell(self, seed: int, split: str, start: int, count: int, limit: int | None = None) -> list[Teller]:
         """Return the stories start .. start + count - 1 of `split` as their tellers leave them.
 
-        With `limit` each stops after that many sentences.
+        With `limit` each stops after that many sentences, at least one.
         """
         from toyworlds.stories.draws import SENTENCES, WORDS_PER_STORY, Draws
         from toyworlds.stories.hero import heroes
@@ -106,6 +106,8 @@ class Stories:
         choice("split", split, self.splits())
         integer("start", start, 0)
         integer("count", count, 0)
+        if limit is not None:
+            integer("limit", limit, 1)
         size = WORDS_PER_STORY
         words = Stream(seed, self.name, split, "choices").words(start * size, count * size)
         flags = np.zeros(0, np.uint64)
