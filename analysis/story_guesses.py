@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.story_tracing import sentences_of
-from toyworlds.core.validate import reject
+from toyworlds.core.validate import choice, reject
 from toyworlds.stories.prompts import Prompt
 
 Mentions = list[list[int]]
@@ -103,6 +103,7 @@ def guess_scores(asked: Sequence[Prompt], by: str = "question") -> pd.DataFrame:
 
     `best` is the rule that is right the most often on these very prompts, which flatters the rules.
     """
+    choice("by", by, ("question", "kind"))
     if not asked:
         reject("asked", "at least one prompt", asked)
     lines = pd.DataFrame([guesses(prompt) | {"chance": prompt.chance, by: getattr(prompt, by)} for prompt in asked])

@@ -1,12 +1,16 @@
 """How well a language model answers the prompts of the story world.
 
     L(c) = sum_j ln p(c_j | text, c_1 .. c_{j-1})       c_1 .. c_n the tokens of candidate c, with the blank before it
-    answer of the model = argmax_c L(c)                  the first of them where several are equal
-    p(c) = exp L(c) / sum of exp L over the candidates
+    D(c) = the candidates that begin with all tokens of c and go on, but not those that begin with another of D(c)
+    L'(c) = ln(exp L(c) - sum of exp L(d) over D(c))    L(c) where D(c) is empty
+    answer of the model = argmax_c L'(c)                the first of them where several are equal
+    p(c) = exp L'(c) / sum of exp L' over the candidates
 
 L is the logarithm of the probability that the text goes on with the candidate, so candidates of different numbers of
 tokens are compared as they are; there is nothing to divide by a length. The text is read behind one end-of-text
-token, as a document is in training.
+token, as a document is in training. Where the tokens of one candidate begin another's (" Sam" and " Sam" "uel"),
+L(Sam) is at least L(Samuel) whatever the model expects; L'(Sam) is the logarithm of the probability that the text goes
+on with Sam and not with Samuel, here ln p(" Sam") + ln(1 - p("uel" | " Sam")).
 
 The chance level of a prompt is 1 / candidates, that of a set the mean over its prompts. Intervals are over prompts,
 each of which comes from a story of its own: Wilson's of the share answered right, percentile bootstraps of the rest.
@@ -44,6 +48,8 @@ FACTORS = {
     "custom": ("custom", "gear_chat", "eats", "den", "deals"),
 }
 """The questions about each factor of the world; "custom" are the facts that hold in every story."""
+SMALLEST = float(np.finfo(np.float64).eps)
+"""Least share of a candidate's probability that is left to it beside longer ones; less is lost in rounding."""
 
 
 def story_prompts(world: Stories, seed: int, count: int, split: str = "test", *, in_full: bool = False) -> list[Prompt]:
@@ -54,7 +60,7 @@ def story_prompts(world: Stories, seed: int, count: int, split: str = "test", *,
 
 
 def candidate_scores(model: Any, tokenizer: Tokenizer, prompt: Prompt) -> np.ndarray:
-    """L(c) of each candidate of a prompt, (candidates,) float64; the model is in evaluation mode for it."""
+    """L'(c) of each candidate of a prompt, (candidates,) float64; the model is in evaluation mode for it."""
     import torch
 
     text = [tokenizer.end, *tokenizer.encode([prompt.text])[0].tolist()]
@@ -64,7 +70,7 @@ def candidate_scores(model: Any, tokenizer: Tokenizer, prompt: Prompt) -> np.nda
     model.eval()
     try:
         with torch.no_grad():
-            return _summed(model, torch.tensor([text], device=device), tokens)
+            return _without_longer(_summed(model, torch.tensor([text], device=device), tokens), tokens)
     finally:
         model.train(training)
 
@@ -96,6 +102,23 @@ def _summed(model: Any, text: Any, tokens: Sequence[Sequence[int]]) -> np.ndarra
 
     walk(logits, state, 0, range(len(tokens)))
     return scores
+
+
+def _without_longer(sums: np.ndarray, tokens: Sequence[Sequence[int]]) -> np.ndarray:
+    """L' of candidates from their L: what a candidate that others begin with would take of theirs is taken off."""
+    scores = sums.copy()
+    for candidate, row in enumerate(tokens):
+        longer = [other for other in range(len(tokens)) if _begins(row, tokens[other])]
+        nearest = [other for other in longer if not any(_begins(tokens[one], tokens[other]) for one in longer)]
+        if nearest:
+            share = np.exp(np.logaddexp.reduce(sums[nearest]) - sums[candidate])
+            scores[candidate] += np.log(max(1.0 - share, SMALLEST))
+    return scores
+
+
+def _begins(start: Sequence[int], tokens: Sequence[int]) -> bool:
+    """Whether tokens begin with all of `start`, and go on."""
+    return len(start) < len(tokens) and list(tokens[: len(start)]) == list(start)
 
 
 def answered(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.DataFrame:
@@ -149,7 +172,8 @@ def prompt_scores(
 
 def factor_of(question: str) -> str:
     """Return the factor of the world that a question asks for."""
-    return next(factor for factor, questions in FACTORS.items() if question in questions)
+    factors = {one: factor for factor, questions in FACTORS.items() for one in questions}
+    return factors[choice("question", question, factors)]
 
 
 def _score(lines: pd.DataFrame, seed: int, n: int) -> PromptScore:
@@ -186,6 +210,10 @@ def fact_storage(
     The lines are those of :func:`answered` with `asked_distance`, the distance asked for; `distance` is the real one.
     `in_full` as in :func:`toyworlds.stories.prompts.prompts`.
     """
+    for name, values in (("facts", facts), ("distances", distances)):
+        if not len(values):
+            reject(name, "at least one number", values)
+    integer("count", count, 1)
     world = world or Stories()
     tables = []
     for number, distance in itertools.product(facts, distances):

@@ -58,6 +58,8 @@ def test_a_table_of_guesses() -> None:
     assert guess_scores(asked, "kind").loc["logical", "chance"] == pytest.approx(sum(p.chance for p in asked) / 12)
     with pytest.raises(InputError, match="asked: expected at least one prompt"):
         guess_scores([])
+    with pytest.raises(InputError, match="by: expected one of question, kind; got 'questio'"):
+        guess_scores(asked, "questio")
 
 
 @pytest.mark.parametrize("question", ["ask_holder", "ask_owner", "ask_name"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,12 +60,58 @@ class Scripted(nn.Module):
 def test_log_likelihoods_by_hand() -> None:
     asked = prompt("It is", "red", ("red", "blue", "re"))
     even = candidate_scores(Scripted({}), BYTES, asked)
-    np.testing.assert_allclose(even, [-4 * math.log(257), -5 * math.log(257), -3 * math.log(257)])
+    unread = math.log(1 - 1 / 257)  # "re" not followed by "d"
+    np.testing.assert_allclose(even, [-4 * math.log(257), -5 * math.log(257), -3 * math.log(257) + unread])
     known = candidate_scores(Scripted({"It is": " red"}), BYTES, asked)
     other = math.log(0.1 / 256)
     np.testing.assert_allclose(known[0], 4 * math.log(0.9), rtol=1e-6)
     np.testing.assert_allclose(known[1], math.log(0.9) + other - 3 * math.log(257), rtol=1e-6)
-    np.testing.assert_allclose(known[2], 3 * math.log(0.9), rtol=1e-6)
+    np.testing.assert_allclose(known[2], 3 * math.log(0.9) + math.log(0.1), rtol=1e-6)
+
+
+class Syllables:
+    """A tokenizer of a few pieces of words; each candidate is the pieces between its hyphens."""
+
+    pieces = ("Who?", " Sam", "uel", "son", "s", " Tom")
+    end = 6
+
+    def encode(self, texts: list[str]) -> list[np.ndarray]:
+        return [np.array([self.pieces.index(piece) for piece in text.split("-")]) for text in texts]
+
+
+class Table(nn.Module):
+    """Gives the probabilities of the next piece by the last one."""
+
+    def __init__(self, rows: dict[int, list[float]]) -> None:
+        super().__init__()
+        self.parameter, self.rows = nn.Parameter(torch.zeros(1)), rows
+
+    def initial_state(self, batch: int) -> None:
+        return None
+
+    def step(self, token: Tensor, state: None) -> tuple[Tensor, None]:
+        return torch.tensor([self.rows.get(int(token), [1 / 7] * 7)], dtype=torch.float64).log(), None
+
+
+def test_a_candidate_that_begins_another_counts_only_where_the_text_does_not_go_on_so() -> None:
+    model = Table({
+        0: [0.05, 0.6, 0.05, 0.05, 0.05, 0.15, 0.05],  # after "Who?": Sam 0.6, Tom 0.15
+        1: [0.01, 0.01, 0.7, 0.2, 0.01, 0.01, 0.06],  # after " Sam": uel 0.7, son 0.2
+        2: [0.1, 0.1, 0.1, 0.1, 0.5, 0.05, 0.05],  # after "uel": s 0.5
+    })  # fmt: skip
+
+    def scores(*candidates: str) -> list[float]:
+        return np.exp(candidate_scores(model, Syllables(), prompt("Who?", "Sam", candidates))).tolist()  # type: ignore[arg-type]
+
+    assert scores("Sam", "Tom") == pytest.approx([0.6, 0.15])
+    assert scores("Sam", "Sam-uel", "Tom") == pytest.approx([0.6 * 0.3, 0.6 * 0.7, 0.15])
+    assert scores("Sam-son", "Tom", "Sam", "Sam-uel") == pytest.approx([0.12, 0.15, 0.6 * 0.1, 0.42])
+    assert scores("Sam", "Sam-uel", "Sam-uel-s") == pytest.approx([0.18, 0.21, 0.21])  # 0.42 in all begin with Samuel
+    assert scores("Sam", "Sam-uel-s") == pytest.approx([0.6 - 0.21, 0.21])
+    certain = Table({0: [0, 1, 0, 0, 0, 0, 0], 1: [0, 0, 1, 0, 0, 0, 0]})
+    found = candidate_scores(certain, Syllables(), prompt("Who?", "Sam", ("Sam", "Sam-uel")))  # type: ignore[arg-type]
+    assert found[0] == pytest.approx(-36.04, abs=0.01)
+    assert found[1] == 0.0
 
 
 def test_a_model_that_knows_and_one_that_does_not() -> None:
@@ -88,13 +135,15 @@ def test_the_tree_of_candidates_gives_what_whole_passes_give() -> None:
     asked = prompt("Tom had a kite. It is", "red", ("red", "rose", "roses", "blue"))
     found = candidate_scores(model, BYTES, asked)
     assert model.training
-    for candidate, score in zip(asked.candidates, found, strict=True):
+    whole = {}
+    for candidate in asked.candidates:
         row = [BYTES.end, *asked.text.encode(), *f" {candidate}".encode()]
         with torch.no_grad():
             logits = model.eval()(torch.tensor([row]))[0].log_softmax(-1)
         first = 1 + len(asked.text)
-        expected = sum(float(logits[place - 1, row[place]]) for place in range(first, len(row)))
-        assert score == pytest.approx(expected, abs=1e-9)
+        whole[candidate] = sum(float(logits[place - 1, row[place]]) for place in range(first, len(row)))
+    whole["rose"] = math.log(math.exp(whole["rose"]) - math.exp(whole["roses"]))
+    np.testing.assert_allclose(found, [whole[candidate] for candidate in asked.candidates], atol=1e-9)
 
 
 def test_scores_by_factor_and_by_question() -> None:
@@ -128,6 +177,8 @@ def test_the_interval_is_over_prompts() -> None:
 def test_every_question_has_one_factor() -> None:
     assert sorted(q for questions in FACTORS.values() for q in questions) == sorted(QUESTIONS_IN_ALL)
     assert factor_of("ask_most") == "who"
+    with pytest.raises(InputError, match=r"question: expected one of ask_holder, .*did you mean 'ask_most'"):
+        factor_of("ask_mos")
 
 
 def test_prompts_of_the_world_and_facts_stated_anew() -> None:
@@ -144,3 +195,7 @@ def test_prompts_of_the_world_and_facts_stated_anew() -> None:
     assert (table["predicted"].str.len() == 3).all()  # evenly likely letters: a shortest color
     with pytest.raises(InputError, match="asked: expected at least one prompt"):
         answered(Even({}), BYTES, [])
+    wrong: list[tuple[str, Any]] = [("facts", ()), ("distances", []), ("count", 0), ("split", "dev")]
+    for name, value in wrong:
+        with pytest.raises(InputError, match=f"{name}: expected"):
+            fact_storage(Even({}), BYTES, **{name: value})
