@@ -28,12 +28,12 @@ from torch import nn
 
 from analysis.provenance import provenance
 from analysis.story_prompts import PromptScore, fact_storage, prompt_scores
-from benchmarks.command import configured, write
+from benchmarks.command import configured, run_module, write
 from mosaics.interface import Metrics
 from mosaics.tasks.story_answers import StoryAnswersConfig, StoryAnswersTask, laptop_recipe
 from mosaics.training import train
 from toyworlds.core import folders
-from toyworlds.core.validate import choice
+from toyworlds.core.validate import choice, integer
 
 EVERY = 250
 """Updates between two rounds of questions."""
@@ -63,7 +63,7 @@ class Drills(StoryAnswersTask):
 
 def recalled(model: nn.Module, tokenizer: Any, count: int, seed: int, split: str) -> dict[str, PromptScore]:
     """Score `count` prompts of each number of colors and each form."""
-    found = {}
+    found: dict[str, PromptScore] = {}
     for form, in_full in (("", False), (" in full", True)):
         how: dict[str, Any] = {"facts": FACTS, "distances": (DISTANCE,), "count": count, "seed": seed}
         table = fact_storage(model, tokenizer, **how, split=split, in_full=in_full)
@@ -86,9 +86,15 @@ class Binding:
     only: str = ""
     """The one setting to train: a model, a share and a rate, as in "mosaic plain"; every setting by default."""
 
+    def __post_init__(self) -> None:
+        integer("steps", self.steps, 1)
+        integer("prompts", self.prompts, 1)
+        if self.only:
+            choice("only", self.only, SETTINGS)
+
     def measure(self) -> None:
         """Train what is to be trained; print and write what is finished."""
-        chosen = (choice("only", self.only, SETTINGS),) if self.only else SETTINGS
+        chosen = (self.only,) if self.only else SETTINGS
         found = {setting: self.trained(setting) for setting in chosen}
         show = pd.DataFrame({setting: line["recalled"] for setting, line in found.items()}).T
         print(show.map(lambda score: f"{score['accuracy']['estimate']:.2f}").to_string())
@@ -127,4 +133,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

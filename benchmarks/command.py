@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
+from analysis.cli import status_of
 from analysis.cli.parse import parse
 from analysis.provenance import provenance
 from toyworlds.core import folders
-from toyworlds.core.validate import InputError
 
 T = TypeVar("T")
 
@@ -26,13 +26,15 @@ class Written:
 
 
 def configured(config: type[T], arguments: Sequence[str] | None, description: str | None) -> T:
-    """Build the dataclass `config` from words; those of this process where none are given, which a wrong one ends."""
+    """Build the dataclass `config` from words; those of this process where none are given."""
     if arguments is not None:
         return parse(config, arguments, "mosaicbench bench", description)
-    try:
-        return parse(config, sys.argv[1:], Path(sys.argv[0]).stem, description)
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from None
+    return parse(config, sys.argv[1:], Path(sys.argv[0]).stem, description)
+
+
+def run_module(main: Callable[[], None]) -> NoReturn:
+    """Run `main` for `python -m benchmarks.NAME`; errors and exit status are those of the command line."""
+    sys.exit(status_of(main, Path(sys.argv[0]).stem))
 
 
 def record(measured: dict[str, Any], out: Path | None) -> None:

@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.provenance import commit
-from benchmarks.command import configured, write
+from benchmarks.command import configured, run_module, write
 from toyworlds.core import parquet
 from toyworlds.core.content import ROWS_PER_BLOCK, block_digest
 from toyworlds.three_moons import ThreeMoons
@@ -188,4 +188,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

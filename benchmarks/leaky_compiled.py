@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import provenance
-from benchmarks.command import configured, write
+from benchmarks.command import configured, run_module, write
 from benchmarks.retrieval_compiled import SHORT, inspected
 
 INPUTS = ("x", "out", "gradient", "dx")
@@ -110,4 +110,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

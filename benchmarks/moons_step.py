@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks import provenance
-from benchmarks.command import configured, write
+from benchmarks.command import configured, run_module, write
 from mosaics.memory import choose, retrieve
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.tasks.moons import MoonsTaskConfig, published_recipe
@@ -137,4 +137,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

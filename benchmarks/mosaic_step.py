@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks import provenance, slow_mosaic
-from benchmarks.command import configured, write
+from benchmarks.command import configured, run_module, write
 from mosaics.baselines.transformer import TransformerConfig
 from mosaics.mosaic import MemoryMosaicConfig
 from mosaics.sizes import match_parameters
@@ -168,4 +168,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks import provenance
-from benchmarks.command import configured, write
+from benchmarks.command import configured, run_module, write
 from mosaics.tasks.language import LanguageTask, laptop_recipe
 from mosaics.text.rows import IGNORED
 
@@ -93,4 +93,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

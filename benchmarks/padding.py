@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import provenance
-from benchmarks.command import configured, write
+from benchmarks.command import configured, run_module, write
 from mosaics.tasks.batching import padding, shuffled
 from mosaics.tasks.language import language_task
 from mosaics.tasks.regbench import RegBenchTaskConfig
@@ -58,7 +58,7 @@ class PaddingBenchmark:
         """Both ways to make batches of `size` published problems."""
         rows = []
         for batching in ("shuffled", "bucketed"):
-            task = RegBenchTaskConfig(train_size=size, batching=batching).build()  # type: ignore[arg-type]
+            task = RegBenchTaskConfig(train_size=size, batching=batching).build()
             lengths, batch = task.training_set.lengths, task.config.batch_size
             shares = [padding(lengths, batch, task.order(epoch)) for epoch in range(self.epochs)]
             rows.append({"problems": size, "batching": batching, "least": min(shares), "most": max(shares)})
@@ -96,4 +96,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

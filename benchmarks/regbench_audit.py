@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from benchmarks.command import Written, configured, record
+from benchmarks.command import Written, configured, record, run_module
 from regbench.audit import audit_rows, canonical_hashes
 from regbench.suites import RegBench
 
@@ -70,4 +70,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from benchmarks.command import Written, configured, record
+from benchmarks.command import Written, configured, record, run_module
 from regbench import draw, sample
 from regbench.distinct import Languages, survivors
 from regbench.minimize import canonical, table_digests
@@ -135,4 +135,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from benchmarks.command import Written, configured, record
+from benchmarks.command import Written, configured, record, run_module
 from regbench.distinct import survivors
 from regbench.edges import EdgeTable
 from regbench.suites import RegBench
@@ -127,4 +127,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

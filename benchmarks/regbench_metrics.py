@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 import regbench
-from benchmarks.command import Written, configured, record
+from benchmarks.command import Written, configured, record, run_module
 from regbench.suites import RegBench
 
 PASSES = 7
@@ -57,4 +57,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

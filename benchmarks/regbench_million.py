@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.command import Written, configured, record
+from benchmarks.command import Written, configured, record, run_module
 from regbench.suites import RegBench
 from toyworlds.core.storage import write_dataset
 
@@ -45,4 +45,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

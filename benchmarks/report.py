@@ -28,7 +28,7 @@ from analysis.engines.plan import write_plan
 from analysis.provenance import provenance
 from analysis.report.table import data_hash, runs_table
 from benchmarks import processor
-from benchmarks.command import Written, configured, record
+from benchmarks.command import Written, configured, record, run_module
 from toyworlds.core import folders
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -127,4 +127,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

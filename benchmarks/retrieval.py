@@ -30,7 +30,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks import provenance
-from benchmarks.command import configured, write
+from benchmarks.command import configured, run_module, write
 from mosaics.memory import choose, retrieve
 from mosaics.memory.api import IMPLEMENTATIONS, SCORES, obstacle
 from mosaics.memory.options import Options
@@ -269,4 +269,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

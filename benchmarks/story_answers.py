@@ -33,9 +33,10 @@ from analysis.specialisation import story_specialisation
 from analysis.story_guesses import guess_scores
 from analysis.story_prompts import answered, fact_storage, prompt_scores, story_prompts
 from analysis.story_tracing import traced
-from benchmarks.command import configured, write
+from benchmarks.command import configured, run_module, write
 from toyworlds import Stories
 from toyworlds.core import folders
+from toyworlds.core.validate import integer
 from toyworlds.stories.prompts import prompts
 
 TRACEABLE = ("factual", "logical", "consistency")
@@ -68,6 +69,12 @@ class StoryAnswers:
     """Seed of the prompts."""
     training_seed: int = 0
     """Seed of the weights and of the order of the data."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "prompts", "facts", "removals", "sequences"):
+            integer(name, getattr(self, name), 1)
+        integer("seed", self.seed, 0)
+        integer("training_seed", self.training_seed, 0)
 
     def measure(self) -> None:
         """Train, measure, print and write."""
@@ -177,4 +184,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

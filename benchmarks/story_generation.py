@@ -20,9 +20,10 @@ from typing import Any
 from rich.console import Console
 
 from analysis.provenance import provenance
-from benchmarks.command import configured, write
+from benchmarks.command import configured, run_module, write
 from toyworlds import Stories
 from toyworlds.core.storage import write_dataset
+from toyworlds.core.validate import integer
 from toyworlds.stories.interviews import TURNS, interviews
 from toyworlds.stories.parse import parse
 from toyworlds.stories.prompts import KINDS, prompts
@@ -40,6 +41,10 @@ class StoryBenchmark:
     """Stories in a pass."""
     passes: int = 5
     """Timed passes of each kind."""
+
+    def __post_init__(self) -> None:
+        integer("stories", self.stories, 1)
+        integer("passes", self.passes, 1)
 
     def run(self) -> None:
         """Measure, print and write."""
@@ -89,4 +94,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

@@ -20,10 +20,10 @@ from typing import Any
 
 from analysis.provenance import provenance
 from analysis.story_guesses import guess_scores
-from benchmarks.command import configured
+from benchmarks.command import configured, run_module
 from toyworlds import Stories
 from toyworlds.core import folders
-from toyworlds.core.validate import DataError, choice
+from toyworlds.core.validate import DataError, choice, integer
 from toyworlds.stories.entropy import entropy
 from toyworlds.stories.grammar import events
 from toyworlds.stories.hero import SPLITS, share
@@ -58,11 +58,17 @@ class StoryStatistics:
     seed: int = 0
     """Seed of the stories."""
 
+    def __post_init__(self) -> None:
+        for name in ("words", "stories", "count"):
+            integer(name, getattr(self, name), 1)
+        for part in self.parts:
+            choice("parts", part, PARTS)
+        integer("seed", self.seed, 0)
+
     def run(self) -> None:
         """Measure and write."""
         self.out.mkdir(parents=True, exist_ok=True)
         for name in self.parts:
-            choice("parts", name, PARTS)
             measured = {**provenance(), "seed": self.seed, **getattr(self, name)()}
             folders.write_json(self.out / f"{name}.json", measured)
             print(f"{self.out / name}.json")
@@ -152,4 +158,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

@@ -11,7 +11,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from analysis.cli.parse import parse
 from toyworlds.core.validate import DataError, InputError, nearest
@@ -40,24 +40,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    return status_of(lambda: _dispatch(arguments), "mosaicbench")
+
+
+def status_of(action: Callable[[], None], program: str) -> int:
+    """Do `action`; return the exit status, after one line of `program` on standard error where it failed."""
     try:
-        _dispatch(arguments)
+        action()
         sys.stdout.flush()
     except InputError as error:
-        return _fail(error, 2)
+        return _fail(program, error, 2)
     except (DataError, MemoryError, OSError) as error:
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        return _fail(error, 1)
+        return _fail(program, error, 1)
     except KeyboardInterrupt:
-        return _fail("interrupted; what was finished is kept", 130)
+        return _fail(program, "interrupted; what was finished is kept", 130)
     return 0
 
 
-def _fail(error: object, status: int) -> int:
+def _fail(program: str, error: object, status: int) -> int:
     text = " ".join(str(error).split()) or type(error).__name__
-    print(f"mosaicbench: {text}", file=sys.stderr)
+    print(f"{program}: {text}", file=sys.stderr)
     return status
 
 

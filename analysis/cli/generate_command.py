@@ -13,7 +13,7 @@ from analysis.cli.list_command import entries, lines, registry_of
 from analysis.cli.parse import parse
 from toyworlds.core.progress import Progress
 from toyworlds.core.storage import write_dataset
-from toyworlds.core.validate import choice
+from toyworlds.core.validate import choice, integer
 from toyworlds.world import World
 
 DEFAULT_ROWS = {"train": 1000}
@@ -34,12 +34,11 @@ class Command:
     def run(self) -> None:
         """Write the dataset and say what it is."""
         world: World = self.world  # type: ignore[attr-defined]
-        counts = {split: getattr(self, split) for split in world.splits()}
+        counts = {split: integer(split, getattr(self, split), 0) for split in world.splits()}
         counts = {split: count for split, count in counts.items() if count}
+        workers = integer("workers", self.workers, 0) or None
         with Progress(f"generate {world.name}", sum(counts.values()), "rows") as progress:
-            data = write_dataset(
-                world, self.seed, counts, self.out, workers=self.workers or None, progress=progress.advance
-            )
+            data = write_dataset(world, self.seed, counts, self.out, workers=workers, progress=progress.advance)
         for split, entry in data.manifest["splits"].items():
             print(f"{self.out}/{split}: {entry['rows']:,} rows, content SHA-256 {entry['sha256'][:16]}...")
 

@@ -273,7 +273,8 @@ def laptop_recipe(model: str = "mosaic", *, steps: int = 15_000) -> Recipe:
     task = StoryAnswersConfig()
     options = {"n_layers": 3, "n_heads": 8, "width": 128, "variant": "nano", "value_kernel": 3}
     training = TrainConfig(
-        steps=steps, learning_rate=2e-3, final_learning_rate=2e-4, schedule="cosine", warmup_steps=100,
+        steps=steps, learning_rate=2e-3, final_learning_rate=2e-4, schedule="cosine",
+        warmup_steps=min(100, steps),
         betas=(0.9, 0.95), weight_decay=0.1, clip_norm=1.0, evaluate_every=2500, checkpoint_every=250, log_every=25,
         threads=1, device="cpu",
     )  # fmt: skip

@@ -115,6 +115,11 @@ WRONG_USAGE = [
     "bench",
     "bench retrieval_cup",
     "bench nothing",
+    "bench story_statistics --out OUT/new --parts prompts --count 0",
+    "bench story_statistics --out OUT/new --parts prompt",
+    "bench story_generation --passes 0",
+    "bench story_answers --run OUT/new --facts 0",
+    "bench binding --run OUT/new --only mosaic",
 ]
 FAILURES = [
     "verify OUT/nowhere",
@@ -205,6 +210,8 @@ def test_the_nearest_word_is_named(place, capsys):
     ("line", "expected"),
     [
         (MOONS + "--train x", "--train: expected a whole number; got 'x'"),
+        ("generate stories --out OUT/new --train -3", "train: expected a whole number of at least 0; got -3"),
+        (MOONS + "--workers -1", "workers: expected a whole number of at least 0; got -1"),
         (MOONS + "--noise x", "--noise: expected a number; got 'x'"),
         (MOONS + "--mixing general_", "--mixing: expected one of none, orthogonal, general; got 'general_'"),
         ("study three-moons --engine rya", "mosaicbench: engine: expected one of local, ray; got 'rya' (did you mean"),

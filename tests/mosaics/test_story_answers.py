@@ -159,5 +159,6 @@ def test_the_recipe_has_models_of_one_size() -> None:
     size = transformer.build(0).num_parameters() - transformer.context * transformer.width
     assert abs(size / mosaic.build(0).num_parameters() - 1) < 0.01
     assert mosaic.variant == "nano"
+    assert [laptop_recipe(steps=steps).training.warmup_steps for steps in (50, 100, 15_000)] == [50, 100, 100]
     with pytest.raises(InputError, match="model: expected one of"):
         laptop_recipe("transfomer")
