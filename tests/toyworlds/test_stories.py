@@ -245,9 +245,7 @@ def test_a_day_that_is_named_is_today() -> None:
     for event in events().values():
         if lexicon.DAYS in dict(event.typed).values() and not event.name.startswith("ask_"):
             assert ("day", "y") in event.effects, event.name
-            assert not any(
-                re.search(r"every %s|having a birthday on", t.text, re.I) for t in event.templates[0]
-            )
+            assert not any(re.search(r"every %s|having a birthday on", t.text, re.I) for t in event.templates[0])
 
 
 def test_looks_fit_the_thing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from toyworlds.stories.dialect import with_article
 from toyworlds.stories.draws import weights
 from toyworlds.stories.grammar import Slot
 from toyworlds.stories.lexicon import (
@@ -18,7 +19,6 @@ from toyworlds.stories.lexicon import (
     NOUNS,
     PLACES,
     Table,
-    with_article,
 )
 
 if TYPE_CHECKING:
