@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from analysis.engines import Job, Shard, UnfinishedError, run_jobs, using
 from analysis.engines.engine import Wanted
-from analysis.engines.local import places
+from analysis.engines.local import give_memory_back, places
 from analysis.engines.plan import read_plan
 from toyworlds.core.validate import DataError, InputError
 
@@ -235,3 +236,19 @@ def test_workers_end_with_a_killed_study(jobs, tmp_path):
         time.sleep(0.05)
     os.killpg(study.pid, signal.SIGKILL)
     pytest.fail("a worker outlived the study")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed memory")
+def test_freed_memory_is_given_back() -> None:
+    """Blocks too small to be mapped, all freed but the last: glibc keeps their pages for later."""
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = resident()
+    blocks = [b"x" * 100_000 for _ in range(2000)]
+    del blocks[:-1]
+    kept = resident() - before
+    give_memory_back()
+    assert len(blocks) == 1
+    assert resident() - before < max(kept / 2, 20_000_000)
