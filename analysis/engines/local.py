@@ -3,8 +3,9 @@
     worker w of W:   cores  w n / W .. (w + 1) n / W - 1 of the n that this process may use   (n >= W)
                      GPU    w mod (number of GPUs), by CUDA_VISIBLE_DEVICES, where there are any
 
-A worker computes one job after another, and gives freed memory back in between. When it dies, its job goes to a new worker, three times in all; the other
-workers do not notice. Workers end with the process that started them, however that was killed.
+A worker computes one job after another, and gives freed memory back in between. When it dies, its job goes to a new
+worker, three times in all; the other workers do not notice. Workers end with the process that started them, however
+that was killed.
 """
 
 from __future__ import annotations
