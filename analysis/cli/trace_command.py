@@ -74,7 +74,7 @@ class Command:
         found, view, page = WAYS[trained](self, run)
         Console().print(view)
         if self.figure is not None:
-            page.savefig(self.figure, dpi=110)
+            page().savefig(self.figure, dpi=110)
         if self.table is not None:
             found.table().to_csv(self.table, index=False)
         for file in (self.figure, self.table):
@@ -82,7 +82,8 @@ class Command:
                 print(f"written: {file}")
 
 
-View = tuple["Trace", "RenderableType", "Figure"]
+View = tuple["Trace", "RenderableType", Callable[[], "Figure"]]
+"""The trace, what is shown on the terminal, and what draws the figure."""
 
 
 def trace_symbol(command: Command, run: Loaded) -> View:
@@ -97,6 +98,8 @@ def trace_symbol(command: Command, run: Loaded) -> View:
 
     known = characters(run.world.symbols + 2)
     if command.text:
+        if command.row:
+            reject("row", "none with a text to read; it picks a problem of the test set", command.row)
         tokens = encode(command.text, len(known))
     else:
         seed = run.task["options"]["data_seed"]
@@ -111,7 +114,7 @@ def trace_symbol(command: Command, run: Loaded) -> View:
     lines: list[RenderableType] = [heading, trace_view(found, letters, output, against=against, top=command.top)]
     if command.remove:
         lines.append(without(run.model, found, output, command.remove, known))
-    return found, Group(*lines), trace_figure(found, letters, output, f"'{known[output]}'", against)
+    return found, Group(*lines), lambda: trace_figure(found, letters, output, f"'{known[output]}'", against)
 
 
 def without(model: Any, found: Trace, output: int, count: int, known: str) -> str:
@@ -148,7 +151,9 @@ def trace_moons(command: Command, run: Loaded) -> View:
     names = [f"head {head} (moon {moon + 1})" for head, moon in enumerate(served)]
     periods = [rows["periods"][0][moon] / world.time_step for moon in served]
     truth = sequence[found.position + 1]
-    return found, moons_view(found, truth, names, command.top), moons_figure(found, truth, periods, names)
+    if command.figure is not None and found.parts.empty:
+        reject("position", "a step before which pairs were stored, for a figure", command.position)
+    return found, moons_view(found, truth, names, command.top), lambda: moons_figure(found, truth, periods, names)
 
 
 WAYS: dict[tuple[str, str], Callable[[Command, Loaded], View]] = {

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from analysis.cli.list_command import lines
 from analysis.cli.need import need
 from analysis.cli.parse import parse
-from toyworlds.core.validate import InputError, choice, integer
+from toyworlds.core.validate import InputError, choice, integer, reject
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ class RegBench(Training):
     """Name of the model (`mosaicbench list models`), sized to the mosaic's parameter count."""
     preset: Literal["laptop", "published"] = "laptop"
     """A small family of languages, learned in minutes; or the published languages, model and schedule."""
-    train_size: int = 5000
-    """Training problems of the published preset."""
-    epochs: int = 200
-    """Epochs of the published preset."""
-    steps: int = 2000
-    """Updates of the laptop preset."""
+    train_size: int | None = None
+    """Training problems of the published preset; none: 5000."""
+    epochs: int | None = None
+    """Epochs of the published preset; none: 200."""
+    steps: int | None = None
+    """Updates of the laptop preset; none: 2000."""
 
     def parts(self) -> tuple[Any, Any, Any]:
         """Return the configs of model, task and training."""
@@ -110,9 +110,19 @@ class RegBench(Training):
         from mosaics.tasks.regbench import RegBenchTaskConfig, laptop_recipe, published_recipe
 
         choice("model", self.model, MODELS.names("tokens"))
-        if self.preset == "laptop":
-            return laptop_recipe(self.model, steps=self.steps)
-        return published_recipe(self.model, RegBenchTaskConfig(train_size=self.train_size), epochs=self.epochs)
+        laptop = self.preset == "laptop"
+        for name in ("train_size", "epochs") if laptop else ("steps",):
+            if getattr(self, name) is not None:
+                reject(name, f"none with the preset {self.preset}", getattr(self, name))
+        if laptop:
+            return laptop_recipe(self.model, **given(steps=self.steps))
+        task = RegBenchTaskConfig(**given(train_size=self.train_size))
+        return published_recipe(self.model, task, **given(epochs=self.epochs))
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 @dataclass(frozen=True)

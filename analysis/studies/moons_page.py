@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -279,7 +280,12 @@ def _interval(interval: Interval) -> str:
 
 def _score(group: Group, score: str) -> str:
     interval = group.summary(score)
-    return "-" if interval is None else f"{interval.estimate:.3g} ({interval.low:.3g} to {interval.high:.3g})"
+    if interval is None:
+        return "-"
+    estimate, low, high = (
+        "never" if math.isinf(limit) else f"{limit:.3g}" for limit in (interval.estimate, interval.low, interval.high)
+    )
+    return f"{estimate} ({low} to {high})"
 
 
 def _percent(share: float) -> str:

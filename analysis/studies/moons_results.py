@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.bootstrap import Interval, bootstrap_interval, median, rate_interval
+from analysis.bootstrap import Interval, bootstrap_interval, median, rate_interval, resample_indices
 from analysis.engines.jobs import Job
 from analysis.provenance import provenance
 from analysis.scores.alignment import DISENTANGLED, alignment_null
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analysis.studies.three_moons import ThreeMoonsStudy
 
 ASTRONOMER_ROWS = 32
+HORIZON = "horizon"
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,25 @@ class Group:
         return rate_interval(int(self.disentangled.sum()), self.seeds)
 
     def summary(self, score: str) -> Interval | None:
-        """Median of a score over seeds with its bootstrap interval; None where it is not defined."""
+        """Median of a score over seeds with its bootstrap interval; None where it is not defined.
+
+        Of the horizon over all seeds, those that never reach it included: infinity where half of them do not. Its
+        limits are horizons of seeds.
+        """
         values = np.asarray(self.scores.get(score, []), dtype=np.float64)
+        if score == HORIZON and len(values) > 1:
+            ordered = np.sort(np.where(np.isnan(values), np.inf, values))
+            [drawn] = resample_indices([len(ordered)], 1000, 0, HORIZON)
+            middle = (len(ordered) - 1) // 2
+            low, high = np.quantile(np.sort(ordered[drawn])[:, middle], [0.025, 0.975], method="inverted_cdf")
+            return Interval(float(ordered[middle]), float(low), float(high))
         values = values[np.isfinite(values)]
         return bootstrap_interval(values, median, n=1000) if len(values) > 1 else None
+
+    @property
+    def never(self) -> int:
+        """Seeds that never reach the horizon (null in the files of jobs)."""
+        return int(np.isnan(self.scores[HORIZON]).sum()) if HORIZON in self.scores else 0
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,7 @@ def _plain(results: MoonsResults) -> dict[str, Any]:
             interval = group.summary(score)
             if score != "seeds" and interval is not None:
                 entry[f"median_{score}"] = vars(interval)
+        entry["never_at_the_horizon"] = group.never
         options = {key: group.config[key] for key in ("model", "task", "train")}
         world_options = {key: group.config["world"][key] for key in ("length", "mixing", "held_out_periods")}
         groups.append(entry | {"training_seconds": group.seconds, "options": options | {"world": world_options}})

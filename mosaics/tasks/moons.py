@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,7 +75,9 @@ class MoonsTask:
 
     def __init__(self, config: MoonsTaskConfig, seed: int | Sequence[int] = 0) -> None:
         self.config = config
-        self.seed = seed if isinstance(seed, int) else tuple(seed)
+        self.seed: int | tuple[int, ...] = (
+            tuple(integer("seed", one, 0) for one in seed) if isinstance(seed, Sequence) else integer("seed", seed, 0)
+        )
 
     def rows(self, split: str, start: int, count: int) -> dict[str, Tensor]:
         """Return rows start .. start + count - 1 of a split of the world."""
@@ -100,6 +103,13 @@ class MoonsTask:
             return {name: x.index_select(_axis(name), again) for name, x in self.rows("train", 0, known).items()}
         end, beginning = self.rows("train", first, known - first), self.rows("train", 0, first + size - known)
         return {name: torch.cat([end[name], beginning[name]], _axis(name)) for name in end}
+
+    def check(self, model: Any) -> None:
+        """Raise an InputError for a model of other coordinates than the world's."""
+        expected = self.config.world.channels
+        found = getattr(getattr(model, "config", None), "channels", expected)
+        if found != expected:
+            reject("model", f"one of {expected} channels, the coordinates of the world", found)
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """Return the clipped mean square, a scalar or one number a member."""

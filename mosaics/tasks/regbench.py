@@ -131,6 +131,13 @@ class RegBenchTask:
         tokens, labels = self.training_set.tokens[rows, :last], self.training_set.labels[rows, :last]
         return {"tokens": torch.from_numpy(tokens).long(), "labels": torch.from_numpy(labels).long()}
 
+    def check(self, model: Any) -> None:
+        """Raise an InputError for a model of another number of tokens."""
+        expected = self.config.vocabulary
+        found = getattr(getattr(model, "config", None), "vocabulary", expected)
+        if found != expected:
+            reject("model", f"one with a vocabulary of {expected}, the symbols and two signs", found)
+
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """Return the mean cross-entropy of the labelled rows."""
         logits = model(batch["tokens"])

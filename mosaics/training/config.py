@@ -20,6 +20,7 @@ COMPILE = ("none", "model", "graphs")
 PARALLEL = ("none", "ddp", "fsdp")
 MACHINE = ("micro_batch", "compile", "activation_checkpointing", "prefetch", "parallel", "tensorboard", "peak_flops")
 """Fields that say how a run is computed, not what."""
+FLAGS = ("bias_correction", "decay_vectors", "higher_is_better", "activation_checkpointing", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class TrainConfig:
         choice("schedule", self.schedule, SCHEDULES)
         integer("warmup_steps", self.warmup_steps, 0, self.steps)
         if not isinstance(self.betas, tuple) or len(self.betas) != 2:
-            reject("betas", "two numbers", self.betas)
+            reject("betas", "a tuple of two numbers", self.betas)
         for beta in self.betas:
             if not 0.0 <= real("betas", beta) < 1.0:
                 reject("betas", "numbers of at least 0 and below 1", self.betas)
@@ -104,6 +105,9 @@ class TrainConfig:
         if self.patience is not None and self.evaluate_every is None:
             reject("patience", "evaluate_every to be set with it", self.patience)
         integer("log_every", self.log_every, 1)
+        for name in FLAGS:
+            if not isinstance(getattr(self, name), bool):
+                reject(name, "True or False", getattr(self, name))
         choice("dtype", self.dtype, DTYPES)
         choice("device", self.device, DEVICES)
         integer("seed", self.seed, 0)

@@ -69,12 +69,31 @@ def train(
     """
     if config.tensorboard and out is None:
         reject("tensorboard", "False without a folder `out`", config.tensorboard)
+    _check_pair(model, task)
     if hasattr(task, "check"):
         cast(Any, task).check(model)
     device = placement.device_of(config)
     with joined(config.parallel) as processes:
         shown = progress is not False and processes.first
         return _train(model, task, config, out, shown=shown, observe=observe, device=device, processes=processes)
+
+
+def _check_pair(model: Any, task: Any) -> None:
+    """Raise an InputError for a model and a task that do not go together."""
+    if not isinstance(model, nn.Module):
+        reject("model", "a model, as config.build(seed) makes one", type(model).__name__)
+    if not hasattr(task, "batch"):
+        reject("task", "a task, as config.build(seed) makes one", type(task).__name__)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        reject("model", "one with parameters to train", type(model).__name__)
+    members = getattr(model, "members", None) or 0
+    seeds = len(task.seed) if isinstance(task.seed, tuple) else 0
+    if seeds != members:
+        expected = f"of {members} seeds, one a member of the model" if members else "of one seed, for a lone model"
+        reject("task", f"one {expected}", task.seed)
+    model_name, task_name = (_name(known, item.config) for known, item in ((MODELS, model), (TASKS, task)))
+    if model_name in MODELS and task_name in TASKS and not {*TASKS.tags(task_name)} & {*MODELS.tags(model_name)}:
+        reject("model", f"one that reads {' or '.join(TASKS.tags(task_name))}, for the task {task_name}", model_name)
 
 
 def _train(

@@ -80,8 +80,10 @@ def train_population(
     :func:`mosaics.training.train`), numbered too where there are several learning rates.
     """
     seeds = [integer("seeds", seed, 0) for seed in seeds]
-    if len(set(seeds)) < len(seeds):
-        reject("seeds", "different numbers", seeds)
+    if not seeds or len(set(seeds)) < len(seeds):
+        reject("seeds", "different numbers, at least one", seeds)
+    if learning_rates is not None and not len(learning_rates):
+        reject("learning_rates", "at least one number, or None for that of config", learning_rates)
     rates = (
         [config.learning_rate] if learning_rates is None else [real("learning_rates", r, 0.0) for r in learning_rates]
     )

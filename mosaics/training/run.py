@@ -168,7 +168,10 @@ class Run:
         self.model.eval()
         with torch.no_grad(), placement.autocast(self.config, self.device):
             metrics = dict(self.task.evaluate(self.model))
-            metrics |= self.observe(self.step, self.model) if self.observe is not None else {}
+            observed = self.observe(self.step, self.model) if self.observe is not None else {}
+        if not isinstance(observed, dict):
+            reject("observe", "a function that returns a dict of metrics, empty for none", observed)
+        metrics |= observed
         for name in RESERVED:
             if name in metrics:
                 reject("metric", f"a name other than {', '.join(RESERVED)}", name)

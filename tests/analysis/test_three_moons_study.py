@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.bootstrap import Interval
 from analysis.cli import run
 from analysis.report.page import Page, show
+from analysis.studies.moons_results import Group
 from analysis.studies.three_moons import OURS, PUBLISHED, ThreeMoonsStudy, grid_name
 from toyworlds.core.validate import DataError, InputError
 
@@ -75,6 +77,19 @@ def test_the_table_has_one_line_a_seed(finished):
 def test_an_unfinished_study_says_so(tmp_path):
     with pytest.raises(DataError, match="3 of 3 jobs are not finished"):
         STUDY.report(tmp_path)
+
+
+def test_the_median_horizon_counts_those_that_never_reach_it():
+    def group(*horizons):
+        seeds = np.arange(len(horizons))
+        return Group("x", {}, {"seeds": seeds, "horizon": np.array(horizons, float)}, {}, 0.0)
+
+    some = group(90.0, 130.0, np.nan)
+    assert (some.summary("horizon").estimate, some.never) == (130.0, 1)
+    most = group(90.0, np.nan, np.nan)
+    assert most.summary("horizon").estimate == most.summary("horizon").high == np.inf
+    assert most.summary("horizon").low == 90.0
+    assert group(*[100.0] * 9).summary("horizon") == Interval(100.0, 100.0, 100.0)
 
 
 def test_another_study_s_folder_is_refused(tmp_path):

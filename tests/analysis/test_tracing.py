@@ -360,6 +360,10 @@ def test_the_command_traces_an_observation(runs, tmp_path, capsys):
     assert "Prediction after 31 steps" in said
     assert said.count("moon") >= 3
     assert (tmp_path / "moons.png").stat().st_size > 10_000
+    command(runs / "moons", "--position", 0)
+    assert "Prediction after 1 step" in capsys.readouterr().out
+    with pytest.raises(InputError, match="position: expected a step before which pairs were stored, for a figure"):
+        command(runs / "moons", "--position", 0, "--figure", tmp_path / "none.png")
 
 
 def test_the_command_refuses_what_it_cannot_trace(runs, tmp_path):
@@ -367,6 +371,8 @@ def test_the_command_refuses_what_it_cannot_trace(runs, tmp_path):
         command(tmp_path)
     with pytest.raises(InputError, match=r"output: expected one of the characters \.abcd"):
         command(runs / "mosaic-0", "--output", "z")
+    with pytest.raises(InputError, match="row: expected none with a text to read"):
+        command(runs / "mosaic-0", "--text", "ab", "--row", 3)
     with pytest.raises(InputError, match="text: expected characters among"):
         command(runs / "mosaic-0", "--text", "xyz")
     with pytest.raises(InputError, match="figure: expected a file in a folder that exists"):

@@ -4,16 +4,22 @@ import logging
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
+from mosaics.moons_model import MoonsModelConfig
+from mosaics.mosaic import MemoryMosaicConfig
+from mosaics.tasks.moons import MoonsTaskConfig
+from mosaics.tasks.regbench import laptop_recipe
 from mosaics.training import TrainConfig, TrainingError, train
 from mosaics.training.optim import AdamW, clip_, gradient_norm
 from mosaics.training.schedule import learning_rate
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import DataError, InputError
+from toyworlds.three_moons import ThreeMoons
 
 
 @dataclass(frozen=True)
@@ -270,11 +276,49 @@ def test_log_lines(caplog):
         ({"micro_batch": 0}, "micro_batch"),
         ({"prefetch": -1}, "prefetch"),
         ({"peak_flops": 0.0}, "peak_flops"),
+        ({"betas": [0.9, 0.95]}, "betas: expected a tuple of two numbers"),
+        ({"bias_correction": "false"}, "bias_correction: expected True or False; got 'false'"),
     ],
 )
 def test_bad_options(options, word):
     with pytest.raises(InputError, match=word):
         TrainConfig(**options)
+
+
+def test_a_model_and_a_task_must_go_together():
+    moons, tasks = MoonsModelConfig(), MoonsTaskConfig(ThreeMoons(length=20), batch_size=2, evaluation_rows=2)
+    mosaic, regbench = MemoryMosaicConfig(vocabulary=6, n_layers=1, n_heads=1, width=8), laptop_recipe().task
+    several = tasks.build([0, 1])
+    for model, task, message in (
+        (moons, tasks.build(0), "model: expected a model, as config.build.seed. makes one; got 'MoonsModelConfig'"),
+        (moons.build(0), tasks, "task: expected a task, as config.build.seed. makes one; got 'MoonsTaskConfig'"),
+        (moons.build(0).requires_grad_(False), tasks.build(0), "model: expected one with parameters to train"),
+        (moons.build([0, 1]), tasks.build(0), "task: expected one of 2 seeds, one a member of the model; got 0"),
+        (moons.build([0, 1]), tasks.build([0, 1, 2]), "task: expected one of 2 seeds"),
+        (moons.build(0), several, r"task: expected one of one seed, for a lone model; got \(0, 1\)"),
+        (
+            moons.build(0),
+            regbench.build(0),
+            "model: expected one that reads tokens, for the task regbench; got 'moons'",
+        ),
+        (replace(moons, channels=4).build(0), tasks.build(0), "model: expected one of 6 channels.*; got 4"),
+        (replace(mosaic, vocabulary=40).build(0), regbench.build(0), "model: expected one with a vocabulary of 6"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train(model, task, SHORT, progress=False)
+    train(moons.build([0, 1]), several, replace(SHORT, steps=1), progress=False)
+
+
+def test_seeds_of_numpy_are_numbers():
+    assert MoonsTaskConfig().build(np.int64(3)).seed == 3
+    assert MoonsTaskConfig().build((np.int64(3), 4)).seed == (3, 4)
+    with pytest.raises(InputError, match=r"seed: expected a whole number of at least 0; got 1.5"):
+        MoonsTaskConfig().build(1.5)
+
+
+def test_an_observer_that_returns_nothing_is_named():
+    with pytest.raises(InputError, match=r"observe: expected a function that returns a dict of metrics.*; got None"):
+        run(replace(SHORT, steps=1), observe=lambda step, model: None)
 
 
 def test_unknown_monitor():

@@ -111,7 +111,7 @@ def test_activation_checkpointing_changes_no_bit(name):
     assert all(torch.equal(a, b) for a, b in zip(got[0].parameters(), expected[0].parameters(), strict=True))
     assert all("forward" not in vars(block) for block in got[0].blocks)
     with pytest.raises(InputError, match="a model without blocks"):
-        train(MoonsModelConfig().build(0), TASK.build(0), replace(CONFIG, activation_checkpointing=True))
+        run(replace(CONFIG, activation_checkpointing=True), MODELS["lstm"](vocabulary=6, width=8))
 
 
 @pytest.mark.parametrize("ahead", [1, 3])
