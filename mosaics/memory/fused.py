@@ -6,9 +6,10 @@
     "dot"        w = softmax(beta q . k)
     "gaussian"   w = softmax(2 beta (q . k - |k|^2 / 2)): one more dimension, 1 in the query, -|k|^2 / 2 in the key
 
-A number beta is the attention's scale; a tensor beta multiplies the (extended) query. In bfloat16 and float16 the
-term |k|^2 / 2 is carried by two dimensions, a rounded part and the rest, lest its rounding outweigh that of q . k.
-Key and value are padded with zeros to one width (on CUDA a multiple of 8): torch's fast kernels ask for that.
+A number beta is the attention's scale; a tensor beta, or a number next to 0, multiplies the (extended) query. In
+bfloat16 and float16 the term |k|^2 / 2 is carried by two dimensions, a rounded part and the rest, lest its rounding
+outweigh that of q . k. Key and value are padded with zeros to one width (on CUDA a multiple of 8): torch's fast
+kernels ask for that.
 
 Where `far` bounds the age of pairs, `mosaics.memory.windowed` cuts the sequence into chunks: time O(T far). Segments
 without that bound need a truth table (..., T, T). Dropout is torch's own, which computes the T x T weights on a CPU.
@@ -65,9 +66,10 @@ def _scaled(query: Tensor, key: Tensor, beta: float | Tensor, score: str) -> tup
     factor = 2.0 if score == "gaussian" else 1.0
     if score == "gaussian":
         query, key = _extended(query, key)
-    if not isinstance(beta, Tensor):
-        return query, key, factor * beta
     exact = torch.float64 if query.dtype == torch.float64 else torch.float32
+    if not isinstance(beta, Tensor):
+        small = factor * beta < torch.finfo(exact).tiny  # a scale that rounds to 0 would meet the mask's -inf
+        return (query * (factor * beta), key, 1.0) if small else (query, key, factor * beta)
     query = query.to(exact)
     return (query * (factor * column(beta.to(exact), query))).to(key.dtype), key, 1.0
 

@@ -112,3 +112,36 @@ def test_scores_of_ten_thousand(way, score, dtype):
 def test_wide(way):
     need(way, torch.float32, (16, 16))
     compare(way, draw((2,), 40, (16, 16), beta_shape=()), "gaussian", torch.float32)
+
+
+@pytest.mark.parametrize("way", ["fused", "native"])
+@pytest.mark.parametrize("width", [3, 17, 32])
+@pytest.mark.parametrize("window", [(1, None), (0, None), (0, 1), (1, 3)])
+@pytest.mark.parametrize("beta", [0.0, 1e-50, torch.zeros(()), torch.zeros(2)], ids=["0", "1e-50", "one", "each"])
+def test_without_sharpness_every_pair_weighs_the_same(way, width, window, beta):
+    if way == "native" and (width > native.WIDEST or window[1] is not None):
+        way = None
+    need(way, torch.float64, (width, width))
+    for score in ("gaussian", "dot"):
+        for length in (1, 2, 3, 40):
+            tensors = draw((2,), length, (width, width))
+            sent = tensors.pop("gradient")
+            leaves = [x.requires_grad_() for x in (*tensors.values(), beta) if isinstance(x, torch.Tensor)]
+            found, right = (
+                retrieve(**tensors, beta=beta, score=score, window=window, implementation=each)
+                for each in (way, "reference")
+            )
+            torch.testing.assert_close(found, right)
+            for one, other in zip(*(torch.autograd.grad(out, leaves, sent) for out in (found, right)), strict=True):
+                torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE), ids=lambda dtype: str(dtype)[6:])
+@pytest.mark.parametrize("score", ["gaussian", "dot"])
+def test_without_sharpness_in_any_dtype(dtype, score):
+    key, value = (torch.randn(9, 17, generator=torch.Generator().manual_seed(seed)).to(dtype) for seed in (0, 1))
+    mean = value.double().cumsum(0)[:-1] / torch.arange(1, 9)[:, None]
+    for beta in (0.0, torch.zeros(())):
+        found = retrieve(key, value, beta=beta, score=score)
+        assert not found[0].any()
+        torch.testing.assert_close(found[1:].double(), mean, atol=TOLERANCE[dtype], rtol=0)

@@ -176,6 +176,22 @@ def test_scores_of_ten_thousand_stay_finite():
         assert gradient.isfinite().all()
 
 
+@pytest.mark.parametrize("width", [3, 17, 32])
+@pytest.mark.parametrize("score", ["gaussian", "dot"])
+@pytest.mark.parametrize("window", [(1, None), (0, 1)])
+def test_without_sharpness_every_pair_weighs_the_same(width, score, window):
+    query, key, value, sent = tensors_of((2,), 18, width, width, dtype=torch.float32)
+    for beta in (0.0, torch.zeros(2, device=DEVICE)):
+        leaves = [x.requires_grad_() for x in (query, key, value, beta) if isinstance(x, torch.Tensor)]
+        outs = [
+            retrieve(key, value, query=query, beta=beta, score=score, window=window, implementation=way)
+            for way in ("triton", "reference")
+        ]
+        torch.testing.assert_close(*outs)
+        gradients = [torch.autograd.grad(out, leaves, sent) for out in outs]
+        torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-4)
+
+
 def operands(*, tied):
     """Arguments of the operator for opcheck."""
     query, key, value, _ = (x.float() for x in tensors_of((1, 2), 5, 3, 4))
