@@ -108,6 +108,8 @@ def interpreted(x: Tensor) -> bool:
 
 def check(x: Tensor, decay: Tensor, gate: Tensor | None, segments: Tensor | None) -> None:
     """Check that shapes and dtypes fit each other."""
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        reject("x", "a tensor of floats", getattr(x, "dtype", x))
     if x.dim() != 4 or x.shape[1] < 1:
         reject("x", "a tensor (batch, time, head, width) of at least one step", tuple(x.shape))
     if decay.shape not in ((x.shape[2],), tuple(x.shape[:3])):

@@ -87,6 +87,15 @@ def test_results_have_the_dtype_of_the_input(dtype):
         torch.testing.assert_close(found.float().norm(dim=-1), torch.ones(1, 2, 30), rtol=1e-2, atol=0)
 
 
+def test_whole_numbers_are_refused():
+    x, decay = torch.tensor([3, 4, 5]).view(1, 3, 1, 1), torch.log(torch.tensor([2.0]))
+    with pytest.raises(InputError, match=r"^x: expected a tensor of floats; got torch.int64"):
+        leaky_average(x, decay)
+    with pytest.raises(InputError, match=r"^x: expected a tensor of floats; got torch.int64"):
+        leaky_keys(x, decay, torch.ones(1))
+    assert leaky_average(x.float(), decay).flatten().tolist() == [3.0, 5.5, 7.75]
+
+
 def test_the_door_of_keys(monkeypatch):
     x, decay, scale = torch.ones(1, 4, 2, 3), torch.ones(2), torch.ones(2)
     steps = torch.ones(1, 4, 2)
