@@ -9,7 +9,7 @@ vocabulary.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,21 @@ class EndsConfig(Protocol):
     def width(self) -> int:
         """Width d of the residual stream."""
         ...
+
+
+def numbers(argument: str, given: Any, expected: str) -> Tensor:
+    """Return what a caller gave for a tensor as one; InputError where torch cannot make one of it."""
+    try:
+        return torch.as_tensor(given)
+    except (TypeError, ValueError, RuntimeError):
+        reject(argument, expected, given)
+
+
+def whole(argument: str, given: Tensor) -> Tensor:
+    """Return tokens as int64; InputError where they are not whole numbers."""
+    if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool:
+        reject(argument, "tokens, whole numbers as int64", given.tolist())
+    return given.long()
 
 
 def check_ends(vocabulary: int, channels: int) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mosaics.ends import numbers, whole
 from mosaics.stack import Stack, StoreMaker
 from toyworlds.core.seeds import Stream
 from toyworlds.core.validate import integer, real, reject
@@ -52,8 +53,9 @@ def generate(
     if make_store is not None and not isinstance(model, Stack):
         reject("make_store", "none for a model that holds no pairs", type(model).__name__)
     device = next(model.parameters()).device
-    rows = [torch.as_tensor(row, dtype=torch.int64, device=device) for row in prompts]
-    if not rows or any(row.dim() != 1 or len(row) == 0 for row in rows):
+    vocabulary = getattr(getattr(model, "config", None), "vocabulary", 0)
+    rows = [_row(f"prompts[{number}]", row, vocabulary).to(device) for number, row in enumerate(prompts)]
+    if not rows:
         reject("prompts", "at least one row of at least one token each", prompts)
     draws = torch.stack(
         [torch.from_numpy(Stream(seed, "generate", i).uniform(0, new_tokens)) for i in range(len(rows))]
@@ -64,6 +66,19 @@ def generate(
         return _continued(model, rows, new_tokens, draws.to(device), (temperature, top_k, top_p), make_store=make_store)
     finally:
         model.train(training)
+
+
+def _row(argument: str, given: Any, vocabulary: int) -> Tensor:
+    """Return a prompt as int64 (T,); `vocabulary` 0 where it is not known."""
+    expected = "at least one token, whole numbers (T,)"
+    row = numbers(argument, given, expected)
+    if row.dim() != 1 or not len(row):
+        reject(argument, expected, given)
+    row = whole(argument, row)
+    low, high = (int(x) for x in row.aminmax())
+    if vocabulary and (low < 0 or high >= vocabulary):
+        reject(argument, f"tokens from 0 to {vocabulary - 1}", low if low < 0 else high)
+    return row
 
 
 def _continued(

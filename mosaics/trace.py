@@ -33,6 +33,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from mosaics.ends import numbers, whole
 from mosaics.lookups import memories
 from mosaics.moons_model import MoonsModel
 from mosaics.trace_parts import moons_parts, stack_parts
@@ -174,10 +175,12 @@ def exact(model: Any) -> Any:
 def as_inputs(model: Any, inputs: Any) -> Tensor:
     """Return one sequence as the model reads it: tokens (T,) int64 or vectors (T, C) float64."""
     tokens = bool(getattr(model.config, "vocabulary", 0))
-    read = torch.as_tensor(inputs).detach().cpu()
-    read = read if tokens else read.double()
+    expected = f"one sequence of {'tokens (T,)' if tokens else 'vectors (T, C)'}"
+    read = numbers("inputs", inputs, expected).detach().cpu()
     if read.dim() != 2 - tokens or not len(read):
-        reject("inputs", f"one sequence of {'tokens (T,)' if tokens else 'vectors (T, C)'}", tuple(read.shape))
-    if not tokens and not read.isfinite().all():
+        reject("inputs", expected, tuple(read.shape))
+    if tokens:
+        return whole("inputs", read)
+    if not read.isfinite().all():
         reject("inputs", "finite numbers", "NaN or infinite ones")
-    return read.long() if tokens and not read.is_floating_point() else read
+    return read.double()

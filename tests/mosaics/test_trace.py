@@ -213,8 +213,13 @@ def test_what_does_not_fit_is_refused():
         trace(model, TOKENS[None])
     with pytest.raises(InputError, match="tokens from 0 to 6; got 7"):
         trace(model, TOKENS + 1)
-    with pytest.raises(InputError, match="int64"):
+    with pytest.raises(InputError, match=r"^inputs: expected tokens, whole numbers as int64; got \["):
         trace(model, TOKENS.double())
+    for wrong in ("abca", [[1, 2], [3]]):
+        with pytest.raises(InputError, match=r"^inputs: expected one sequence of tokens \(T,\); got"):
+            trace(model, wrong)
+    with pytest.raises(InputError, match=r"^inputs: expected one sequence of vectors \(T, C\); got 'abca'"):
+        trace(MoonsModelConfig().build(0), "abca")
     with pytest.raises(InputError, match=r"^outputs: expected a whole number from 0 to 6; got 7"):
         trace(model, TOKENS, outputs=[7])
     with pytest.raises(InputError, match=r"^outputs: expected at least one output"):
