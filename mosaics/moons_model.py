@@ -26,7 +26,7 @@ Reference: Memory Mosaics, arXiv 2405.06394, section 4; its supplementary code f
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -123,7 +123,11 @@ class MoonsModel(nn.Module):
     def __init__(self, config: MoonsModelConfig, seed: int | Sequence[int] = 0) -> None:
         super().__init__()
         self.config = config
-        self.seed = seed if isinstance(seed, int) else tuple(seed)
+        self.seed: int | tuple[int, ...]
+        if isinstance(seed, Iterable):
+            self.seed = tuple(integer("seed", s, 0) for s in seed)
+        else:
+            self.seed = integer("seed", seed, 0)
         self.members = None if isinstance(self.seed, int) else len(self.seed)
         if self.members == 0:
             reject("seed", "at least one seed", seed)

@@ -48,7 +48,7 @@ class Stack(nn.Module):
 
     def __init__(self, config: Any, seed: int) -> None:
         super().__init__()
-        self.config, self.seed = config, seed
+        self.config, self.seed = config, integer("seed", seed, 0)
         self.positions = None
 
     def forward(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:

@@ -79,7 +79,7 @@ class LibraryModel(nn.Module):
 
     def __init__(self, config: LibraryConfig, seed: int = 0) -> None:
         super().__init__()
-        self.config, self.seed = config, seed
+        self.config, self.seed = config, integer("seed", seed, 0)
         with seeded(seed, "library"):
             self.ends = Ends(config, tied=config.tied_embedding)
             if config.vocabulary:

@@ -62,7 +62,7 @@ class LSTM(nn.Module):
 
     def __init__(self, config: LSTMConfig, seed: int = 0) -> None:
         super().__init__()
-        self.config, self.seed = config, seed
+        self.config, self.seed = config, integer("seed", seed, 0)
         with seeded(seed, "lstm"):
             self.ends = Ends(config, tied=config.tied_embedding)
             initialise(self, None, 1, embedding_std=config.width**-0.5)

@@ -254,3 +254,17 @@ def test_bad_options(options, word):
         MoonsModelConfig(**options)
     with pytest.raises(InputError, match="seed"):
         MoonsModelConfig().build(())
+
+
+def test_seeds_are_whole_numbers_of_any_kind():
+    config = MoonsModelConfig()
+    lone, population = config.build(np.int64(3)), config.build(np.array([3, 4]))
+    assert (type(lone.seed), lone.seed, lone.members) == (int, 3, None)
+    assert population.seed == (3, 4)
+    assert {type(seed) for seed in population.seed} == {int}
+    for name, values in config.build(3).state_dict().items():
+        assert torch.equal(lone.state_dict()[name], values)
+        assert torch.equal(population.state_dict()[name][0], values)
+    for wrong in (1.5, (1, 1.5), -1, "ab", None):
+        with pytest.raises(InputError, match=r"^seed: expected a whole number of at least 0; got"):
+            config.build(wrong)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -90,6 +91,17 @@ def test_the_interface(name, tmp_path):
     assert loaded.config == model.config
     assert loaded.seed == model.seed
     assert torch.equal(loaded(x), model(x))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_numpy_seeds_are_kept_as_plain_numbers(name, tmp_path):
+    config = build(name).config
+    model = config.build(np.int64(1))
+    assert type(model.seed) is int
+    save_model(model, tmp_path / "saved")
+    assert load_model(tmp_path / "saved").seed == 1
+    with pytest.raises(InputError, match=r"^seed: expected a whole number of at least 0; got 1.5"):
+        config.build(1.5)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
