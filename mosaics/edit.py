@@ -30,7 +30,7 @@ touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -114,13 +114,13 @@ def change(model: nn.Module, inputs: Any, edits: Sequence[Edit], position: int =
     """Outputs at `position` with and without the edits, which act on retrievals from step `since` on; float64.
 
     `since` = 0 is "never stored"; `since` = `position` takes the pairs away just before the prediction, so that what
-    earlier steps made of them stays.
+    earlier steps made of them stays; a later `since`, which would change nothing, is refused.
     """
     model = exact(model)
     read = as_inputs(model, inputs)[None]
     before = model(read)[0]
-    integer("position", position, -len(before), len(before) - 1)
-    with edited(model, edits, since=since):
+    position = range(len(before))[integer("position", position, -len(before), len(before) - 1)]
+    with edited(model, edits, since=integer("since", since, 0, position)):
         after = model(read)[0]
     return Change(before[position].numpy(), after[position].numpy())
 
@@ -149,12 +149,19 @@ def entries(model: nn.Module, layer: int, bank: int = 0) -> tuple[Tensor, Tensor
 def edited(model: nn.Module, edits: Sequence[Edit], *, since: int = 0) -> Iterator[None]:
     """Edit the memories of a Memory Mosaic (either version) or a moons model inside the block; see the module.
 
-    Raises InputError, which names the edit, where there is no such memory (at once), pair or entry (when it is used).
+    Raises InputError, which names the edit, where there is no such memory or nothing to put in a place (at once), and
+    where there is no such pair or entry, or none any more, to be replaced (when it is used).
     """
     integer("since", since, 0)
+    if not isinstance(edits, Iterable):
+        reject("edits", "a sequence of Remove, Replace and Insert", edits)
     plans: dict[int, _Plan] = {}
     for number, edit in enumerate(edits):
         name = f"edits[{number}]."
+        if not isinstance(edit, Edit):
+            reject(f"edits[{number}]", "Remove, Replace or Insert", edit)
+        if isinstance(edit, Replace) and edit.key is None and edit.value is None:
+            reject(f"edits[{number}]", "a key, a value or both, to replace", edit)
         unit = _unit(model, edit.layer, edit.memory, edit.bank, name)
         plans.setdefault(id(unit), _Plan(unit, [], since)).edits.append((name, edit))
     with ExitStack() as stack:
@@ -270,6 +277,8 @@ class _Memory:
         if isinstance(edit, Remove):
             seen[(*where, slice(None), index)] = False
         else:
+            if not seen[(*where, slice(None), index)].any():
+                reject(f"{name}index", "a pair or entry that no edit before has removed", index)
             for held, vector, part in ((keys, edit.key, "key"), (values, edit.value, "value")):
                 if vector is not None:
                     held[(*where, index)] = self._vector(f"{name}{part}", vector)

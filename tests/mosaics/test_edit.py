@@ -170,6 +170,43 @@ def test_edits_that_do_not_fit(mosaic, edit, message):
         change(mosaic, TOKENS, [edit])
 
 
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        (Remove(0, 0, 0), r"^edits: expected a sequence of Remove, Replace and Insert; got Remove\("),
+        ([Remove(0, 0, 0), (0, 0, 0)], r"^edits\[1\]: expected Remove, Replace or Insert; got \(0, 0, 0\)"),
+        ([Replace(0, 0, 0)], r"^edits\[0\]: expected a key, a value or both, to replace; got Replace\("),
+        (
+            [Remove(0, 1, 3), Replace(0, 1, 3, torch.ones(4))],
+            r"^edits\[1\].index: expected a pair or entry that",
+        ),
+        (
+            [Remove(1, 1, 3, bank=1), Replace(1, 1, 3, value=torch.ones(4), bank=1)],
+            r"^edits\[1\].index: expected a pair or entry that no edit before has removed; got 3",
+        ),
+    ],
+)
+def test_lists_of_edits_that_do_not_fit(mosaic, edits, message):
+    with pytest.raises(InputError, match=message):
+        change(mosaic, TOKENS, edits)
+
+
+def test_every_pair_can_be_replaced_where_another_was_removed(mosaic):
+    everything = [Remove(0, 1, index) for index in range(11)]
+    expected = change(mosaic, TOKENS, everything).after
+    for index in range(11):
+        others = [edit for edit in everything if edit.index != index]
+        found = change(mosaic, TOKENS, [*others, Replace(0, 1, index, torch.ones(4)), everything[index]])
+        np.testing.assert_allclose(found.after, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("position", "since"), [(-1, 12), (-1, 50), (2, 4), (-10, 3), (0, 1)])
+def test_edits_after_the_position_are_refused(mosaic, position, since):
+    last = range(len(TOKENS))[position]
+    with pytest.raises(InputError, match=f"^since: expected a whole number from 0 to {last}; got {since}"):
+        change(mosaic, TOKENS, [Remove(0, 0, 0)], position, since=since)
+
+
 def test_models_that_cannot_be_edited(mosaic):
     with (
         pytest.raises(InputError, match="a MemoryMosaic, a MemoryMosaicV2 or a MoonsModel; got 'Linear'"),

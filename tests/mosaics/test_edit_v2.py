@@ -184,7 +184,7 @@ def test_edits_that_change_nothing(options, memory):
     before = change(model, inputs, [])
     assert np.array_equal(before.before, before.after)
     key, value = stored(model, inputs, 1, memory)
-    same = [Replace(1, 1, 8, key[1, 8], value[1, 8], memory), Replace(1, 0, 7, memory=memory)]
+    same = [Replace(1, 1, 8, key[1, 8], value[1, 8], memory), Replace(1, 0, 7, key[0, 7], memory=memory)]
     np.testing.assert_allclose(change(model, inputs, same).after, before.before, atol=1e-12)
     moved = [Remove(1, 1, 8, memory), Insert(1, 1, key[1, 8], value[1, 8], memory)]
     np.testing.assert_allclose(change(model, inputs, moved, since=11).after, before.before, atol=1e-12)
