@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from analysis.arrays import finite
 from analysis.scores.codes import as_groups
 from toyworlds.core.seeds import Stream
-from toyworlds.core.validate import integer, reject
+from toyworlds.core.validate import integer, real, reject
 
 
 @dataclass(frozen=True)
@@ -50,5 +51,7 @@ def permutation_null(
 
 
 def p_value(observed: float, null: np.ndarray) -> float:
-    """(1 + #{null >= observed}) / (1 + n)."""
+    """(1 + #{null >= observed}) / (1 + n); InputError where a score is NaN or infinite, as NaN has no rank."""
+    real("observed", observed)
+    finite("null", null, 1, at_least=True)
     return float((1 + np.sum(np.asarray(null) >= observed)) / (1 + np.size(null)))
