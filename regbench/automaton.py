@@ -53,9 +53,10 @@ class Automata:
         given = {name: getattr(self, name) for name in DTYPES if getattr(self, name) is not None}
         _check_shapes(given)
         for name, values in given.items():
-            array = np.array(values, dtype=DTYPES[name])
-            if not np.array_equal(array, values):
-                reject(name, f"numbers that fit {DTYPES[name]}", int(np.max(values)))
+            wide = np.asarray(values)
+            array = wide.astype(DTYPES[name])
+            if not np.array_equal(array, wide):
+                reject(name, f"numbers that fit {DTYPES[name]}", int(wide[array != wide][0]))
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         _check_values(self)
@@ -198,15 +199,18 @@ class Automaton:
         for row in rows:
             if len(row) not in (3, 4):
                 reject("edges", "(state, symbol, next state) and perhaps a weight", row)
-        least = 1 + max([start, *(int(end) for row in rows for end in (row[0], row[2]))])
+            integer("state", row[0], 0, MOST_STATES - 1)
+            integer("next state", row[2], 0, MOST_STATES - 1)
+        integer("start", start, 0, MOST_STATES - 1)
+        least = 1 + max([start, *(end for row in rows for end in (row[0], row[2]))])
         count = integer("states", least if states is None else states, least, MOST_STATES)
         next_state = np.full((1, count, symbols), -1)
         weights = np.zeros((1, count, symbols), np.int64)
         for row in rows:
-            place = (0, integer("state", row[0], 0), _number(row[1], symbols))
+            place = (0, row[0], _number(row[1], symbols))
             if next_state[place] >= 0:
                 reject("edges", "one edge for a state and symbol", f"a second one for {row[:2]}")
-            next_state[place] = integer("next state", row[2], 0)
+            next_state[place] = row[2]
             weights[place] = integer("weight", row[3], 1, MOST_WEIGHT) if len(row) == 4 else 1
         weighted = any(len(row) == 4 for row in rows)
         return cls(Automata(next_state, np.array([start]), np.array([count]), weights if weighted else None))
@@ -266,7 +270,7 @@ class Automaton:
 
 def _number(symbol: str | int, symbols: int) -> int:
     if isinstance(symbol, str):
-        if symbol not in LETTERS[:symbols] or not symbol:
+        if len(symbol) != 1 or symbol not in LETTERS[:symbols]:
             reject("symbol", f"a character among {LETTERS[:symbols]!r}", symbol)
         return LETTERS.index(symbol)
     return integer("symbol", symbol, 0, symbols - 1)
