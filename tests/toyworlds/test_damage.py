@@ -170,6 +170,18 @@ def test_a_foreign_manifest_is_refused(folder: Path, change: Callable[..., Any],
         open_dataset(folder)
 
 
+def test_a_world_of_a_package_that_is_not_imported(folder: Path) -> None:
+    edit(folder, lambda m: m.update(world="regbench_laptop"), sign=True)
+    code = (
+        "import sys; from toyworlds.core.storage import open_dataset; from toyworlds.core.validate import DataError\n"
+        "try: open_dataset(sys.argv[1])\n"
+        "except DataError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    assert "manifest.json: world: expected one of three_moons" in done.stdout
+    assert done.stdout.endswith("got 'regbench_laptop'; import regbench first\n")
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '{"format": "mosaicbench dataset"}', "\x00\xff", "[" * 100_000]
 )

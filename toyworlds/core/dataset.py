@@ -103,7 +103,10 @@ class Dataset:
 
 
 def open_dataset(folder: str | Path) -> Dataset:
-    """Open a dataset folder; a DataError names the file that is missing, damaged or foreign."""
+    """Open a dataset folder; a DataError names the file that is missing, damaged or foreign.
+
+    The world must be known: the folders of another package's worlds need its import first, such as `import regbench`.
+    """
     folder = Path(folder)
     path = folder / "manifest.json"
     manifest = folders.read_json(path, "a dataset folder written by mosaicbench generate")
@@ -117,7 +120,8 @@ def open_dataset(folder: str | Path) -> Dataset:
     try:
         world: World = from_dict(WORLDS[manifest["world"]], manifest["config"], "config")
     except InputError as error:
-        raise DataError(f"{path}: {error}") from None
+        unknown = manifest["world"].startswith("regbench") and "regbench" not in WORLDS
+        raise DataError(f"{path}: {error}" + ("; import regbench first" if unknown else "")) from None
     if (manifest["generator_version"], manifest["columns"]) != (world.version, plain_columns(world)):
         made = f"version {manifest['generator_version']} of {world.name}"
         raise DataError(f"{path}: made by {made}; this is version {world.version}, which makes other data")
