@@ -54,20 +54,31 @@ def score_run(path: Path) -> dict[str, Any]:
     from mosaics.training import read_run
 
     run = read_run(path)
-    if run.config["model"]["name"] != "moons":
-        raise DataError(f"{path}: expected a run of the moons model; got one of {run.config['model']['name']!r}")
+    options = path / "config.json"
     try:
-        config = from_dict(MoonsModelConfig, run.config["model"]["options"], "model")
-        world = from_dict(ThreeMoons, run.config["task"]["options"]["world"], "world")
-    except ValueError as error:
-        raise DataError(f"{path / 'config.json'}: {error}") from None
-    seed = run.config["model"]["seed"]
+        named, task = run.config["model"], run.config["task"]
+        name, seed, written, moons = named["name"], named["seed"], named["options"], task["options"]["world"]
+    except (KeyError, TypeError) as error:
+        expected = "the name, seed and options of a model and the world of its task"
+        raise DataError(f"{options}: expected {expected} ({error!r})") from None
+    if name != "moons":
+        raise DataError(f"{path}: expected a run of the moons model; got one of {name!r}")
     seeds = tuple(seed) if isinstance(seed, list) else (seed,)
+    try:
+        config, world = from_dict(MoonsModelConfig, written, "model"), from_dict(ThreeMoons, moons, "world")
+        model = config.build(seeds)
+    except ValueError as error:
+        raise DataError(f"{options}: {error}") from None
+    if config.channels != world.channels:
+        raise DataError(f"{options}: {world.n_moons} moons have {world.channels} channels; the model {config.channels}")
     weights = run.weights()
     if not isinstance(seed, list):
         weights = {name: tensor[None] for name, tensor in weights.items()}
-    model = config.build(seeds)
-    model.load_state_dict(weights)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path / 'model.safetensors'}: does not fit the options in config.json ({reason})") from None
     with torch.no_grad():
         _, scores = evaluate(model, world, seeds, np.stack([world.mixing_matrix(s) for s in seeds]))
     plain: dict[str, Any] = json.loads(json.dumps(scores))

@@ -67,6 +67,7 @@ DECISIONS = {
 """The oracle's objective for each measure."""
 
 ORACLE, AUTOMATON = "state oracle", "true automaton"
+RECORD = "classical.json"
 Rows = dict[str, np.ndarray]
 
 
@@ -111,8 +112,7 @@ class ClassicalStudy:
     def run(self, out: str | Path) -> Path:
         """Compare, unless the folder holds the result already; return the page's path."""
         out = open_study(out, self)
-        record = out / "classical.json"
-        if not record.exists() or folders.read_json(record, "the result of this study")["study"] != asdict(self):
+        if not (out / RECORD).exists() or read_record(out)["study"] != asdict(self):
             write(run(self), out)
         return self.report(out)
 
@@ -120,15 +120,15 @@ class ClassicalStudy:
         """Draw the page from the files of a finished comparison."""
         from analysis.studies.regbench_classical_page import write_page
 
-        if not (out / "classical.json").exists():
+        if not (out / RECORD).exists():
             raise DataError(f"{out}: the comparison is not finished; run the study")
+        read_record(out)
         return write_page(out)
 
     def table(self, out: str | Path) -> pd.DataFrame:
         """One line a predictor, as references to compare trained models with (`analysis.report.table`)."""
-        lines = folders.read_json(Path(out) / "classical.json", "the result of this study")["table"]
         rows: dict[str, dict[str, Any]] = {}
-        for line in lines:
+        for line in read_record(out)["table"]:
             row = rows.setdefault(line["predictor"], {"kind": "reference", "model": line["predictor"]})
             row[line["measure"]] = line["estimate"]
         return as_table(self, list(rows.values()))
@@ -200,10 +200,20 @@ def write(result: ClassicalResult, folder: str | Path) -> Path:
     folders.write_text(folder / "classical.csv", result.table.to_csv(index=False))
     folders.write_text(folder / "classical_by_position.csv", result.positions.to_csv(index=False))
     lines = result.table.to_dict("records")
-    folders.write_json(
-        folder / "classical.json", {"study": asdict(result.study), "facts": result.facts, "table": lines}
-    )
-    return folder / "classical.json"
+    folders.write_json(folder / RECORD, {"study": asdict(result.study), "facts": result.facts, "table": lines})
+    return folder / RECORD
+
+
+def read_record(out: str | Path) -> dict[str, Any]:
+    """Read classical.json of a study's folder; a DataError where it is missing, damaged or foreign."""
+    path = Path(out) / RECORD
+    record = folders.read_json(path, "the result of this study")
+    study, facts, table = (record.get(name) for name in ("study", "facts", "table"))
+    whole = isinstance(study, dict) and "problems" in study and isinstance(facts, dict) and isinstance(table, list)
+    lines = table if isinstance(table, list) else []
+    if not whole or not all(isinstance(x, dict) and {"predictor", "measure", "estimate"} <= set(x) for x in lines):
+        raise DataError(f"{path}: expected the study, facts and table of the classical study; it lacks a part of them")
+    return record
 
 
 def _predictors(world: RegBench, problems: Problems, seed: int) -> Iterator[tuple[str, Callable[[], Rows]]]:

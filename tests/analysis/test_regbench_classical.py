@@ -8,12 +8,13 @@ import pytest
 
 from analysis.plots.regbench import classical_figure, position_curves
 from analysis.plots.style import figure
+from analysis.studies.folder import open_study
 from analysis.studies.regbench_classical import AUTOMATON, MEASURES, ORACLE, ClassicalStudy, ratio_intervals, run, write
 from regbench.metrics import score
 from regbench.ngram import NGram
 from regbench.problems import load
 from regbench.suites import RegBenchLaptop
-from toyworlds.core.validate import InputError
+from toyworlds.core.validate import DataError, InputError
 
 STUDY = ClassicalStudy(preset="regbench_laptop", problems=60, width=10, least=20, resamples=200)
 
@@ -94,6 +95,27 @@ def test_the_table_has_a_reference_a_predictor(result, tmp_path):
     for measure in result.study.metrics:
         assert table.loc[ORACLE, measure] == pytest.approx(line(result, ORACLE, measure)["estimate"])
     assert np.isnan(table.loc["bigram, back-off", "excess"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.clear(),
+        lambda record: record.pop("table"),
+        lambda record: record.pop("facts"),
+        lambda record: record["study"].pop("problems"),
+        lambda record: record["table"][0].pop("estimate"),
+    ],
+)
+def test_a_damaged_record_names_its_file(result, tmp_path, change):
+    out = open_study(tmp_path / "study", STUDY)
+    path = write(result, out)
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+    for use in (STUDY.run, STUDY.report, STUDY.table):
+        with pytest.raises(DataError, match=r"classical\.json: expected the study, facts and table"):
+            use(out)
 
 
 def test_bad_study():

@@ -106,12 +106,12 @@ def test_p_value_by_hand():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_no_p_value_of_a_score_without_a_rank(bad):
-    with pytest.raises(InputError, match="^observed: expected a finite number; got"):
+    with pytest.raises(InputError, match=r"^observed: expected a finite number; got"):
         p_value(bad, np.zeros(199))
-    with pytest.raises(InputError, match="^null: expected finite numbers"):
+    with pytest.raises(InputError, match=r"^null: expected finite numbers"):
         p_value(0.0, np.array([0.0, bad]))
     codes = factors = np.random.default_rng(0).normal(size=(40, 2))
-    with pytest.raises(InputError, match="^observed"):
+    with pytest.raises(InputError, match=r"^observed"):
         permutation_null(lambda codes, factors: bad, codes, factors, n=3)
 
 

@@ -162,6 +162,16 @@ def test_a_forged_manifest_does_not_pass_verify(folder: Path, change: Callable[.
         (lambda m: m["config"].update(length=1), "length: expected a whole number from 2"),
         (lambda m: m.update(generator_version=9), "made by version 9 of three_moons; this is version 1"),
         (EDITS["column"], "made by version 1 of three_moons; this is version 1, which makes other data"),
+        (lambda m: m.pop("seed"), "expected seed as int; got NoneType"),
+        (lambda m: m.pop("world"), "expected world as str; got NoneType"),
+        (lambda m: m.update(world=["three_moons"]), "expected world as str; got list"),
+        (lambda m: m.pop("generator_version"), "expected generator_version as int"),
+        (lambda m: m.pop("columns"), "expected columns as list"),
+        (lambda m: m.pop("constants"), "expected constants as dict"),
+        (EDITS["no splits"], "expected splits as dict; got NoneType"),
+        (lambda m: m["splits"].update(train=5), r"expected splits\.train\.rows as int; got NoneType"),
+        (lambda m: m["splits"]["train"].pop("sha256"), r"expected splits\.train\.sha256 as str; got NoneType"),
+        (lambda m: m["splits"]["train"]["files"][0].pop("bytes"), r"expected splits\.train\.files\[0\]\.bytes as int"),
     ],
 )
 def test_a_foreign_manifest_is_refused(folder: Path, change: Callable[..., Any], message: str) -> None:

@@ -26,6 +26,13 @@ from toyworlds.world import WORLDS, Column, World
 
 FORMAT = "mosaicbench dataset"
 SCHEMA_VERSION = 1
+FIELDS: dict[str, type] = {
+    "world": str, "generator_version": int, "config": dict, "seed": int, "columns": list, "constants": dict,
+    "splits": dict,
+}  # fmt: skip
+SPLIT_FIELDS: dict[str, type] = {"rows": int, "sha256": str, "files": list}
+FILE_FIELDS: dict[str, type] = {"name": str, "rows": int, "bytes": int, "file_sha256": str}
+"""What a manifest states, and for each split, and for each of its files."""
 ROWS_MADE_AGAIN = 16
 """Rows of each split that `verify` generates again."""
 
@@ -117,6 +124,11 @@ def open_dataset(folder: str | Path) -> Dataset:
         raise DataError(f"{path}: schema version {got!r}; this version of mosaicbench reads {SCHEMA_VERSION}")
     if manifest.get("sha256") != manifest_digest(manifest):
         raise DataError(f"{path}: damaged or edited; its content does not have the SHA-256 that it states")
+    _check_fields(path, "", manifest, FIELDS)
+    for name, split in manifest["splits"].items():
+        _check_fields(path, f"splits.{name}.", split, SPLIT_FIELDS)
+        for i, entry in enumerate(split["files"]):
+            _check_fields(path, f"splits.{name}.files[{i}].", entry, FILE_FIELDS)
     try:
         world: World = from_dict(WORLDS[manifest["world"]], manifest["config"], "config")
     except InputError as error:
@@ -143,6 +155,14 @@ def plain_constants(world: World, seed: int) -> dict[str, Any]:
     """Constants of `world` (if it has any) as JSON values."""
     constants: dict[str, Any] = folders.plain(world.constants(seed) if hasattr(world, "constants") else {})
     return constants
+
+
+def _check_fields(path: Path, place: str, value: Any, fields: dict[str, type]) -> None:
+    """Raise a DataError unless the JSON object `value` has the `fields`."""
+    for name, kind in fields.items():
+        got = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(got, kind):
+            raise DataError(f"{path}: expected {place}{name} as {kind.__name__}; got {type(got).__name__}")
 
 
 def _joined(parts: list[Any], column: Column) -> np.ndarray | Ragged:
