@@ -1,12 +1,16 @@
 """How near a predictor comes to the automaton: one number a row, then means over rows.
 
     p = predicted, q = the automaton's distribution of the next symbol, x = the next token of the text
-    dfa_accuracy      1 if q[argmax p] > 0                    chance: share of the vocabulary that is allowed
+    dfa_accuracy      1 if q[argmax p] > 0                    ties: the lowest of the most probable tokens counts
     l1                sum_c |p_c - q_c|                       0 .. 2
     total_variation   l1 / 2                                  0 .. 1
     cross_entropy     - sum_c q_c ln p_c                      nats; infinite where p denies an allowed symbol
     excess            cross_entropy - H(q) = KL(q || p)       nats; 0 for the automaton itself
     label_loss        - ln p_x                                nats; only on rows with a label
+
+Token 0 is the padding, which no automaton allows: equal logits for the whole vocabulary name it and have dfa_accuracy
+0, equal probabilities of the symbols name the first symbol. A token named at random is right as often as the allowed
+ones are a share of the vocabulary.
 
 Row i is the distribution after reading token i. Three conventions say which rows count:
 

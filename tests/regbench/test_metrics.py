@@ -182,6 +182,17 @@ def test_rounding_of_float32_rows_is_allowed():
     assert score((p * (1 + 5e-7)).astype(np.float32), problems).mean()["l1"] > 0
 
 
+def test_the_lowest_of_tied_tokens_counts():
+    automaton = Automaton.from_edges([(0, "b", 1), (1, "a", 0), (1, "b", 1)], symbols=2)
+    problems = regbench.from_texts(["bab"], automaton.batch)  # allowed after b, a, b: a b, b, a b
+    shape = (*problems.tokens.shape, problems.vocabulary)
+    constant = score(np.zeros(shape), problems, kind="logits")
+    assert constant.values["dfa_accuracy"].tolist() == [[0.0, 0.0, 0.0]], "they name the padding"
+    symbols = np.zeros(shape)
+    symbols[..., 1:3] = 0.5
+    assert score(symbols, problems).values["dfa_accuracy"].tolist() == [[1.0, 0.0, 1.0]], "they name a"
+
+
 def test_unknown_convention():
     p, problems = by_hand()
     scores = score(p, problems)
