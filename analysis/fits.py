@@ -9,7 +9,7 @@
 Least squares over all runs. For a given r the best c and a are a straight-line regression on g, so only r is searched
 (variable projection): on a geometric grid between bounds that the measured sizes set, then ever finer about the best.
 A law is refused where the points cannot tell it from others: fewer than one size more than it has parameters, or fewer
-than three runs more.
+than three runs more; and where float64 cannot hold its numbers (see the constants below).
 
 Reference: Hurvich and Tsai, Regression and time series model selection in small samples, Biometrika 76 (1989), 297-307;
 Golub and Pereyra, SIAM Journal on Numerical Analysis 10 (1973), 413-432.
@@ -30,6 +30,13 @@ from analysis.learning_curve import LearningCurve
 from toyworlds.core.validate import choice, integer, real, reject
 
 PARAMETERS = {"power": 3, "logarithmic": 2, "exponential": 3}
+SIZES = {"power": (1e-30, 1e30), "logarithmic": (1e-300, 1e300), "exponential": (1e-300, 1e300)}
+"""Bounds of the smallest size: its power -10 has to be a number."""
+LARGEST_SIZE = 1e300
+VALUES = (1e-140, 1e140)
+"""Bounds of the largest value, unless all are 0: its square has to be a number."""
+NARROWEST = 1e-12
+"""Least difference of the sizes, relative to the largest: a law of equal sizes has no slope."""
 GRID = 64
 REFINEMENTS = 5
 
@@ -89,14 +96,24 @@ def refusal(curve: LearningCurve, law: str) -> str:
     if len(curve.levels) < sizes or curve.runs.sum() < runs:
         got = f"{len(curve.levels)} sizes and {curve.runs.sum()} runs"
         return f"needs at least {sizes} sizes and {runs} runs; there are {got}"
+    first, last, value = float(curve.levels[0]), float(curve.levels[-1]), float(np.abs(curve.values).max())
+    for what, number, (low, high) in (
+        ("a smallest size", first, SIZES[law]),
+        ("a largest size", last, (first, LARGEST_SIZE)),
+        ("a largest value", value, VALUES),
+    ):
+        if number and not low <= number <= high:
+            return f"needs {what} from {low:g} to {high:g}; it is {number:g}"
+    if last - first < NARROWEST * last:
+        return f"needs sizes that differ by {NARROWEST:g} of the largest; they lie from {first:.17g} to {last:.17g}"
     return ""
 
 
 def fit_law(curve: LearningCurve, law: str) -> Fit:
-    """Least-squares fit of one law (a key of `PARAMETERS`); InputError when the points are too few."""
+    """Least-squares fit of one law (a key of `PARAMETERS`); InputError when the points do not allow it."""
     reason = refusal(curve, choice("law", law, PARAMETERS))
     if reason:
-        reject("curve", f"enough points for the {law} law", reason)
+        reject("curve", f"points that allow the {law} law", reason)
     means = np.array([[stratum.mean() for stratum in curve.strata]])
     offset, slope, rate, lack = (x[0] for x in _least_squares(curve, law, means))
     within = sum(float(np.square(stratum - stratum.mean()).sum()) for stratum in curve.strata)
@@ -115,7 +132,7 @@ def select_law(curve: LearningCurve, laws: Sequence[str] = tuple(PARAMETERS)) ->
     reasons = {choice("laws", law, PARAMETERS): refusal(curve, law) for law in laws}
     refused = {law: reason for law, reason in reasons.items() if reason}
     if len(refused) == len(reasons):
-        reject("curve", "enough points for a law", refused)
+        reject("curve", "points that allow a law", refused)
     fits = sorted((fit_law(curve, law) for law in reasons if law not in refused), key=lambda fit: fit.aicc)
     return Selection(fits[0], tuple(fits), refused)
 

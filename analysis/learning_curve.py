@@ -192,10 +192,15 @@ def _ratio(top: Any, bottom: Any) -> np.ndarray:
 
 def _reach_statement(low: float, high: float) -> str:
     if low == high:
-        return f"{low:,.0f} samples"
+        return f"{_count(low)} samples"
     if math.isinf(high):
-        return f"beyond the measured range: more than {low:,.0f} samples"
-    return f"beyond the measured range: at most {high:,.0f} samples"
+        return f"beyond the measured range: more than {_count(low)} samples"
+    return f"beyond the measured range: at most {_count(high)} samples"
+
+
+def _count(size: float) -> str:
+    """Whole samples, but three digits of fewer than 10: sizes may be of any unit."""
+    return f"{size:,.0f}" if size >= 10 else f"{size:,.3g}"
 
 
 def _ratio_statement(low: float, high: float) -> str:

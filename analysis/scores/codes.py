@@ -23,6 +23,8 @@ from toyworlds.core.validate import reject
 
 RANK_TOLERANCE = 1e-9
 """Singular values below this share of a group's largest, or of a thousandth of its entries' size, count as 0."""
+SMALLEST, LARGEST = 1e-140, 1e140
+"""Sizes of a group's largest entry whose squares neither vanish nor overflow, with room for sums and rounding."""
 
 
 def phase_targets(turns: Any) -> np.ndarray:
@@ -36,7 +38,7 @@ def phase_targets(turns: Any) -> np.ndarray:
 
 
 def class_targets(labels: Any) -> np.ndarray:
-    """(n, classes) of 0 and 1 for n labels; classes in the order of `numpy.unique`.
+    """(n, classes) of 0 and 1 for n labels, none of them None or NaN; classes in the order of `numpy.unique`.
 
     >>> class_targets(["b", "a", "b"]).tolist()
     [[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
@@ -44,7 +46,14 @@ def class_targets(labels: Any) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.ndim != 1 or not len(labels):
         reject("labels", "a list of labels, one a row", f"shape {labels.shape}")
-    return (labels[:, None] == np.unique(labels)).astype(np.float64)
+    try:
+        table = labels[:, None] == np.unique(labels)
+    except TypeError:
+        reject("labels", "labels of one kind, in order, and no None", labels.tolist()[:8])
+    unknown = np.flatnonzero(~table.any(axis=1))
+    if len(unknown):
+        reject("labels", "labels that equal themselves, unlike NaN", labels.tolist()[unknown[0]])
+    return table.astype(np.float64)
 
 
 def as_groups(argument: str, value: Any) -> list[np.ndarray]:
@@ -60,6 +69,14 @@ def as_groups(argument: str, value: Any) -> list[np.ndarray]:
     return list(np.moveaxis(array.reshape(len(array), array.shape[1], -1), 1, 0))
 
 
+def check_size(argument: str, groups: Sequence[np.ndarray]) -> None:
+    """Refuse groups whose squares leave the range of float64; a group of zeros passes."""
+    for index, group in enumerate(groups):
+        size = float(np.abs(group).max())
+        if size and not SMALLEST <= size <= LARGEST:
+            reject(argument, f"groups with a largest size from {SMALLEST:g} to {LARGEST:g}", size, f"group {index}")
+
+
 def codes_and_factors(
     codes: Any, factors: Any, *, units: int = 1, minimum_factors: int = 1
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -71,6 +88,7 @@ def codes_and_factors(
         reject("codes", f"at least {units} units", len(unit_groups))
     if len(factor_groups) < minimum_factors:
         reject("factors", f"at least {minimum_factors} factors", len(factor_groups))
+    check_size("factors", factor_groups)
     for index, group in enumerate(factor_groups):
         if not orthonormal(group).shape[1]:
             reject("factors", "factors that vary over the rows", f"factor {index}, which is constant")

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.scores.codes import codes_and_factors
+from analysis.scores.codes import check_size, codes_and_factors
 from toyworlds.core.validate import integer, reject
 
 UNIT_CELLS = 64
@@ -107,6 +107,7 @@ def information_matrix(
     least = integer("unit_cells", unit_cells, 2) * integer("factor_cells", factor_cells, 2)
     if len(unit_groups[0]) < least:
         reject("codes", f"at least {least} rows ({unit_cells} x {factor_cells} cells)", len(unit_groups[0]))
+    check_size("codes", unit_groups)
     unit_labels = [cells(group, unit_cells) for group in unit_groups]
     factor_labels = [cells(group, factor_cells) for group in factor_groups]
     return np.array([[information_share(u, f) for f in factor_labels] for u in unit_labels])

@@ -120,16 +120,46 @@ def test_interval_of_noiseless_runs_is_a_point():
 def test_too_few_points_are_refused():
     three = LearningCurve(np.repeat([1.0, 2.0, 3.0], 3), np.arange(9.0))
     assert "needs at least 4 sizes" in refusal(three, "power")
-    with pytest.raises(InputError, match="curve: expected enough points for the power law"):
+    with pytest.raises(InputError, match="curve: expected points that allow the power law"):
         fit_law(three, "power")
     selection = select_law(three)
     assert set(selection.refused) == {"power", "exponential"}
     assert selection.best.law == "logarithmic"
-    with pytest.raises(InputError, match="curve: expected enough points for a law"):
+    with pytest.raises(InputError, match="curve: expected points that allow a law"):
         select_law(LearningCurve([1, 2, 1, 2, 1, 2], np.arange(6.0)))
     with pytest.raises(InputError, match="6 runs"):
         fit_law(LearningCurve([1, 2, 3, 4, 5], np.arange(5.0)), "exponential")
     assert fit_law(LearningCurve([1, 2, 3, 4, 5, 6], [0, 3, 4, 4.5, 4.6, 4.7]), "exponential").law == "exponential"
+
+
+@pytest.mark.parametrize(
+    ("law", "sizes", "values", "reason"),
+    [
+        ("power", SIZES * 1e32, SIZES, "a smallest size from 1e-30 to 1e[+]30; it is 1e[+]35"),
+        ("power", SIZES * 1e-36, SIZES, "a smallest size from 1e-30 to 1e[+]30; it is 1e-33"),
+        ("exponential", SIZES * 1e302, SIZES, "a smallest size from 1e-300"),
+        ("exponential", SIZES * np.where(SIZES > 1e4, 1e299, 1.0), SIZES, "a largest size"),
+        ("logarithmic", SIZES, SIZES * 1e160, "a largest value from 1e-140 to 1e[+]140; it is 4e[+]164"),
+        ("logarithmic", SIZES, SIZES * 1e-200, "a largest value"),
+        ("power", 1e15 + np.arange(18) // 3, SIZES, "sizes that differ by 1e-12 of the largest"),
+    ],
+)
+def test_numbers_that_float64_cannot_hold_are_refused(law, sizes, values, reason):
+    with pytest.raises(InputError, match=rf"^curve: expected points that allow the {law} law; got 'needs {reason}"):
+        fit_law(LearningCurve(sizes, values), law)
+
+
+def test_a_refused_law_leaves_the_others():
+    selection = select_law(LearningCurve(SIZES * 1e32, LAWS["exponential"](SIZES)))
+    assert (selection.best.law, list(selection.refused)) == ("exponential", ["power"])
+    assert all(math.isfinite(fit.aicc) for fit in selection.fits)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(("sizes", "values"), [(1e26, 1.0), (1e-33, 1.0), (1.0, 1e135), (1.0, 1e-139)])
+def test_fits_near_the_ends_of_the_range(law, sizes, values):
+    far, near = (fit_law(LearningCurve(SIZES * a, LAWS[law](SIZES) * b), law) for a, b in ((sizes, values), (1, 1)))
+    np.testing.assert_allclose(far.predict(SIZES * sizes) / values, near.predict(SIZES), rtol=1e-6)
 
 
 def test_bound_is_reported():

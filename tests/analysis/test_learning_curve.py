@@ -56,6 +56,13 @@ def test_reach_beyond_the_measured_range():
     assert below.statement == "beyond the measured range: at most 1,000 samples"
 
 
+def test_statements_of_small_sizes():
+    small = curve([0.001, 0.004], [[0.7, 0.7], [0.9, 0.9]])
+    assert samples_to_reach(small, 0.8).statement == "0.002 samples"
+    assert samples_to_reach(small, 0.95).statement == "beyond the measured range: more than 0.004 samples"
+    assert samples_to_reach(small, 0.6).statement == "beyond the measured range: at most 0.001 samples"
+
+
 def test_reach_at_a_measured_size_and_on_a_plateau():
     steps = curve([1, 10, 100, 1000], [[0.1] * 2, [0.5] * 2, [0.5] * 2, [0.9] * 2])
     assert samples_to_reach(steps, 0.5).estimate == pytest.approx((10, 10))

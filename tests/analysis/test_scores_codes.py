@@ -123,6 +123,38 @@ def test_phase_and_class_targets():
     assert class_targets([7, 3, 7]).tolist() == [[0, 1], [1, 0], [0, 1]]
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([math.nan, 1.0, 2.0], "^labels: expected labels that equal themselves, unlike NaN; got nan"),
+        ([None, "a"], r"^labels: expected labels of one kind, in order, and no None; got \[None, 'a'\]"),
+    ],
+)
+def test_labels_without_a_class(labels, message):
+    with pytest.raises(InputError, match=message):
+        class_targets(labels)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e200])
+def test_factors_whose_squares_float64_cannot_hold(name, scale):
+    x = np.random.default_rng(0).normal(size=(600, 2))
+    with pytest.raises(InputError, match=r"^factors: expected groups with a largest size from 1e-140 to 1e\+140"):
+        SCORES[name](x, x * scale)
+    if name == "mutual_information_gap":
+        with pytest.raises(InputError, match=r"^codes: expected groups with a largest size from 1e-140"):
+            SCORES[name](x * scale, x)
+    else:
+        assert SCORES[name](x * scale, x) == pytest.approx(SCORES[name](x, x), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("scale", [1e-138, 1e138])
+def test_scores_near_the_ends_of_the_range(name, scale):
+    x = np.random.default_rng(0).normal(size=(600, 2))
+    assert SCORES[name](x * scale, x * scale) == pytest.approx(SCORES[name](x, x), abs=1e-6)
+
+
 def test_orthonormal_drops_constant_and_repeated_columns():
     x = np.random.default_rng(0).normal(size=(50, 2))
     assert orthonormal(np.column_stack([x, x[:, 0] + 3.0, np.full(50, 7.0)])).shape == (50, 2)
