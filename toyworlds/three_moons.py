@@ -58,7 +58,7 @@ class ThreeMoons:
     train_periods: tuple[Periods, ...] = PUBLISHED_TRAIN
     """Tuples of periods, in days, that a training sequence may have; each has one period a moon."""
     held_out_periods: tuple[Periods, ...] = PUBLISHED_HELD_OUT
-    """Tuples of periods of the validation sequences."""
+    """Tuples of periods of the validation sequences, none of them in `train_periods`."""
     length: int = 800
     """Steps in a sequence."""
     time_step: float = 0.0225
@@ -91,6 +91,9 @@ class ThreeMoons:
         sizes = {len(periods) for periods in self.train_periods + self.held_out_periods}
         if len(sizes) != 1:
             reject("held_out_periods", "tuples of one length, as in train_periods", sorted(sizes))
+        shared = [periods for periods in self.held_out_periods if periods in self.train_periods]
+        if shared:
+            reject("held_out_periods", "tuples that train_periods does not have", shared[0])
         integer("length", self.length, 2, MOST_STEPS)
         integer("start_range", self.start_range, 1, MOST_STEPS)
         real("time_step", self.time_step, above=0.0)

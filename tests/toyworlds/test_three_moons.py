@@ -35,7 +35,7 @@ def test_the_published_periods() -> None:
 
 
 def test_the_example_of_the_docstring() -> None:
-    world = ThreeMoons(((1.0, 2.0, 3.0),), length=2, start_range=1)
+    world = ThreeMoons(((1.0, 2.0, 3.0),), PUBLISHED_TRAIN, length=2, start_range=1)
     by_hand = [[0.30, 0.96, 0.30, 0.96, 0.30, 0.96], [0.43, 0.90, 0.36, 0.93, 0.34, 0.94]]
     np.testing.assert_allclose(world.generate(0, "train", 0, 1)["observation"][0], by_hand, rtol=0, atol=0.005)
 
@@ -61,7 +61,8 @@ def test_all_triples_and_starts_are_drawn_evenly() -> None:
 
 
 def test_splits_and_seeds_draw_apart() -> None:
-    world = ThreeMoons(PUBLISHED_TRAIN, PUBLISHED_TRAIN, noise=1.0, missing_stretches=1)
+    reverse = tuple(periods[::-1] for periods in PUBLISHED_TRAIN)
+    world = ThreeMoons(PUBLISHED_TRAIN, reverse, noise=1.0, missing_stretches=1)
     for first, second in (((0, "train"), (0, "validation")), ((0, "train"), (1, "train"))):
         a, b = (world.generate(*names, 0, 50) for names in (first, second))
         assert np.mean(a["start"] == b["start"]) < 0.1
@@ -186,7 +187,7 @@ def test_any_number_of_moons(n: int) -> None:
 
 def test_incommensurate_periods() -> None:
     periods = (1.0, math.sqrt(2.0), math.pi / 2)
-    world = ThreeMoons((periods,), (periods,), length=60)
+    world = ThreeMoons((periods,), PUBLISHED_TRAIN, length=60)
     rows = world.generate(0, "train", 0, 4)
     np.testing.assert_allclose(rows["observation"], plain_moons(world, rows).reshape(4, 60, 6), rtol=0, atol=FLOAT32)
     truth = ground_truth(periods)
@@ -223,6 +224,10 @@ def test_ground_truth_refuses_what_has_no_period(periods: Any, step: float) -> N
         ({"train_periods": ((1.0, "2", 3.0),)}, "train_periods: expected a finite number above 0; got '2'"),
         ({"train_periods": (1.0, 2.0)}, "train_periods: expected tuples of at least one period"),
         ({"held_out_periods": ((1.0, 2.0),)}, "held_out_periods: expected tuples of one length"),
+        (
+            {"train_periods": ((0.5, 1.0, 2.0), (1, 2, 3))},
+            r"held_out_periods: expected tuples that train_periods does not have; got \(1.0, 2.0, 3.0\)",
+        ),
         ({"length": 1}, "length: expected a whole number from 2 to"),
         ({"length": 800.0}, "length: expected a whole number"),
         ({"time_step": 0.0}, "time_step: expected a finite number above 0"),
@@ -261,10 +266,11 @@ def worlds(draw: st.DrawFn) -> ThreeMoons:
     n = draw(st.integers(1, 8))
     period = st.floats(0.01, 100.0)
     tuples = st.lists(st.tuples(*[period] * n), min_size=1, max_size=3).map(tuple)
+    train = draw(tuples)
     length = draw(st.integers(2, 40))
     return ThreeMoons(
-        train_periods=draw(tuples),
-        held_out_periods=draw(tuples),
+        train_periods=train,
+        held_out_periods=draw(tuples.filter(lambda held_out: not set(held_out) & set(train))),
         length=length,
         time_step=draw(st.floats(1e-6, 1.0)),
         phase_offset=draw(st.floats(-100.0, 100.0)),
