@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.plots.style import COLOURS, figure
@@ -25,9 +26,10 @@ MOST_TICKS = 8
 def metric_figure(lines: pd.DataFrame, label: str) -> Figure:
     """Draw the lines of one metric of a summary (`analysis.report.summary`).
 
-    Curves over training size where a model has several; else one row a model. References are dashed grey lines.
+    Curves over training size where a model has several; else one row a model. References are dashed grey lines. A line
+    without a finite estimate is not drawn.
     """
-    named = lines.assign(name=_names(lines))
+    named = lines.assign(name=_names(lines))[np.isfinite(lines["estimate"])]
     runs = named[named["kind"] == "run"]
     several = runs.groupby("name")["size"].nunique()
     if (several > 1).any():

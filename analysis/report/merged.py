@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.engines.jobs import read_kept
 from analysis.report.page import Page
-from analysis.report.summary import CELL, latex, summarise
+from analysis.report.summary import CELL, cell_text, latex, summarise
 from analysis.report.table import write_table
 from toyworlds.core import folders
 from toyworlds.core.validate import choice, reject
@@ -100,12 +100,14 @@ def _metric(page: Page, lines: pd.DataFrame, metric: str, label: str) -> None:
 
     runs = lines[lines["kind"] == "run"]["runs"]
     counts = f"{runs.min()} to {runs.max()}" if len(runs) and runs.min() < runs.max() else f"{runs.max()}"
+    out = int((lines["of"] - lines["runs"]).sum())
+    without = f" Without the {_count(out, 'run')} whose value is not finite." if out else ""
     page.section(label[:1].upper() + label[1:])
     page.figure(
         metric,
         metric_figure(lines, label),
         f"{label}: {counts} runs a point; bands are 95 % bootstrap intervals over runs, which are too narrow where "
-        "runs are few (of three runs they cover the mean in about 76 %). Dashed: references.",
+        "runs are few (of three runs they cover the mean in about 76 %). Dashed: references." + without,
     )
 
 
@@ -116,11 +118,12 @@ def _tables(page: Page, table: pd.DataFrame, summary: pd.DataFrame, labels: dict
     seeds = {_key(cell): spans(runs["seed"].dropna().astype(int).tolist()) for cell, runs in chosen}
     rows = []
     for cell, lines in summary.groupby(CELL, sort=False, dropna=False):
-        shown = {line["metric"]: _interval(line) for line in lines.to_dict("records")}
+        shown = {line["metric"]: cell_text(line) for line in lines.to_dict("records")}
         study, _, model, size = _key(cell)
         rows.append([study, model, size, seeds[_key(cell)], *(shown.get(name, "-") for name in labels)])
     head = ["study", "model", "size", "seeds", *labels.values()]
-    page.table(head, rows, "Estimate, 95 % interval and number of runs; the files beside this page hold them in full.")
+    page.table(head, rows, "Estimate, 95 % interval and number of runs (2 of 3: the third value is "
+               "not finite, and is not in the estimate); the files beside this page hold them in full.")  # fmt: skip
 
 
 def _made(page: Page, table: pd.DataFrame, studies: Sequence[tuple[Any, Path]]) -> None:
@@ -185,9 +188,3 @@ def _words(names: Any) -> list[str]:
 
 def _number(value: float) -> str:
     return f"{value:.3g}" if value > 0 else "-"
-
-
-def _interval(line: dict[Any, Any]) -> str:
-    if line["runs"] == 1:
-        return f"{line['estimate']:.4g} (1)"
-    return f"{line['estimate']:.4g} [{line['low']:.4g}, {line['high']:.4g}] ({line['runs']})"

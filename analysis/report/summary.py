@@ -3,7 +3,8 @@
     cell = (study, kind, model, size);  estimate = statistic of the values of its chosen runs, one a seed
 
 Intervals are percentile intervals over resampled runs (`analysis.bootstrap`, which says how much three seeds can
-tell); all cells with the same number of runs share the resamples. A single run has no interval.
+tell); all cells with the same number of runs share the resamples. A single run has no interval. A run whose value is
+not finite (a diverged loss) is in no estimate; the count says so: 2 of 3.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ SPECIAL = str.maketrans(
 
 
 def summarise(table: pd.DataFrame, metrics: Sequence[str], statistic: str = "mean") -> pd.DataFrame:
-    """Return study, kind, model, size, metric, runs, estimate, low, high: one line a cell and metric.
+    """Return study, kind, model, size, metric, runs, of, estimate, low, high: one line a cell and metric.
+
+    `runs` of the `of` runs of the cell have a finite value and are in the estimate. A metric that is missing in all runs
+    of a cell has no line; one that is infinite in all has one without estimate.
 
     Models stand in the order of `table`, which is one of `analysis.report.table`, and sizes rise. Runs that were tried
     and not chosen are left out. A DataError names two chosen runs of one cell and seed: they are not independent.
@@ -45,19 +49,20 @@ def summarise(table: pd.DataFrame, metrics: Sequence[str], statistic: str = "mea
     values: list[np.ndarray] = []
     for cell, runs in chosen.groupby(CELL, sort=False, dropna=False):
         for metric in metrics:
-            found = runs[metric].to_numpy(np.float64) if metric in runs else np.empty(0)
-            found = found[np.isfinite(found)]
-            if len(found):
-                lines.append(dict(zip(CELL, cell, strict=True)) | {"metric": metric, "runs": len(found)})
+            every = runs[metric].to_numpy(np.float64) if metric in runs else np.empty(0)
+            found = every[np.isfinite(every)]
+            if not np.isnan(every).all():
+                line = dict(zip(CELL, cell, strict=True)) | {"metric": metric, "runs": len(found), "of": len(runs)}
+                lines.append(line)
                 values.append(found)
-    out = pd.DataFrame(lines, columns=[*CELL, "metric", "runs"]).astype({"size": "Int64"})
+    out = pd.DataFrame(lines, columns=[*CELL, "metric", "runs", "of"]).astype({"size": "Int64"})
     return pd.concat([out, pd.DataFrame(_intervals(values, how), columns=["estimate", "low", "high"])], axis=1)
 
 
 def _intervals(values: Sequence[np.ndarray], statistic: Statistic) -> np.ndarray:
     """Estimate, low and high of each cell, (cells, 3)."""
     out = np.full((len(values), 3), np.nan)
-    for runs in {len(found) for found in values}:
+    for runs in {len(found) for found in values} - {0}:
         places = [place for place, found in enumerate(values) if len(found) == runs]
         stacked = np.stack([values[place] for place in places], axis=1)
         if runs == 1:
@@ -79,7 +84,7 @@ def latex(summary: pd.DataFrame, labels: Mapping[str, str]) -> str:
         head = [f"{size:,}" for size in sizes] or [""]
         rows = []
         for model, cells in lines.groupby("model", sort=False):
-            at = {size: _cell(row) for size, row in zip(cells["size"], cells.to_dict("records"), strict=True)}
+            at = {size: cell_text(row) for size, row in zip(cells["size"], cells.to_dict("records"), strict=True)}
             anywhere = next(iter(at.values()))
             shown = [at.get(size, anywhere if len(at) == 1 and cells["size"].isna().all() else "") for size in sizes]
             rows.append(" & ".join([escaped(str(model)), *(shown or [anywhere])]) + r" \\")
@@ -94,10 +99,13 @@ def latex(summary: pd.DataFrame, labels: Mapping[str, str]) -> str:
     return "\n".join(parts)
 
 
-def _cell(row: Mapping[Any, Any]) -> str:
-    if row["runs"] == 1:
-        return f"{row['estimate']:.4g} (1)"
-    return f"{row['estimate']:.4g} [{row['low']:.4g}, {row['high']:.4g}] ({row['runs']})"
+def cell_text(row: Mapping[Any, Any]) -> str:
+    """Estimate, interval and number of runs of a line of a summary; "2 of 3" where a run's value is not finite."""
+    runs = f"({row['runs']})" if row["runs"] == row["of"] else f"({row['runs']} of {row['of']})"
+    if row["runs"] == 0:
+        return f"- {runs}"
+    interval = "" if row["runs"] == 1 else f" [{row['low']:.4g}, {row['high']:.4g}]"
+    return f"{row['estimate']:.4g}{interval} {runs}"
 
 
 def escaped(text: str) -> str:

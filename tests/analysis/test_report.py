@@ -85,6 +85,22 @@ def test_a_summary_is_the_statistic_of_the_seeds_with_its_interval():
     assert (middle["low"], middle["high"]) == pytest.approx((expected.low, expected.high))
 
 
+def test_a_run_that_diverged_is_counted_and_said(tmp_path):
+    lines = rows({10: [0.5, 0.5, 0.5]}) + rows({20: [0.5, 0.5]})
+    for line, loss in zip(lines, [1.0, 1.1, np.inf, np.inf, np.inf], strict=True):
+        line["loss"] = loss
+    study, out = folder(tmp_path / "a", STUDY, lines)
+    page = write_report([(study, out)], tmp_path / "report").read_text()
+    summary = pd.read_csv(tmp_path / "report" / "summary.csv").query("metric == 'loss'")
+    assert summary[["size", "runs", "of"]].to_numpy().tolist() == [[10, 2, 3], [20, 0, 2]]
+    assert summary["estimate"].tolist() == pytest.approx([1.05, np.nan], nan_ok=True)
+    for text in (page, (tmp_path / "report" / "runs.tex").read_text()):
+        assert "1.05 [1, 1.1] (2 of 3)" in text
+        assert "- (0 of 2)" in text
+        assert "0.5 [0.5, 0.5] (3)" in text
+    assert page.count("Without the 3 runs whose value is not finite.") == 2, "the picture's caption and its other text"
+
+
 def test_runs_that_were_not_chosen_do_not_count_and_two_of_a_seed_are_refused():
     tried = rows({10: [0.1, 0.2]}) + rows({10: [0.9, 0.8]}, chosen=False)
     assert summarise(as_table(STUDY, tried), ["score"])["estimate"].tolist() == pytest.approx([0.15])
