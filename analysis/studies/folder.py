@@ -11,19 +11,23 @@ from toyworlds.core import folders
 from toyworlds.core.registry import Registry
 from toyworlds.core.validate import DataError, from_dict, reject
 
+UNDER_WAY = ".study.json.*.partial"
+"""Names of the file that another process is about to call study.json."""
+
 
 def open_study(out: str | Path, study: Any) -> Path:
-    """Make the folder of `study`, or open the one that holds it already."""
+    """Make the folder of `study`, or open the one that holds it already; several processes may do so at once."""
     out = Path(out)
     record = {"study": study.name, "config": json.loads(json.dumps(dataclasses.asdict(study)))}
     path = out / "study.json"
-    if path.exists():
+    taken = out.exists() and (not out.is_dir() or not all(each.match(UNDER_WAY) for each in out.iterdir()))
+    if path.exists():  # looked for last: another process may have just written it
         found = folders.read_json(path, "the description of a study")
         if found.get("study") != study.name:
             reject(
                 "out", f"a new folder, or one of the study {study.name}", str(out), f"it holds {found.get('study')!r}"
             )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif taken:
         hint = "it holds other files" if out.is_dir() else "it is a file"
         reject("out", "a new or empty folder, or one of this study", str(out), hint)
     else:

@@ -1,5 +1,8 @@
 """What every study can do, and the tables of studies that measure trained models."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 
@@ -10,7 +13,7 @@ from analysis.studies.folder import open_study
 from analysis.studies.regbench_units import MEASURES, RegBenchUnitsStudy
 from analysis.studies.stores import StoresStudy
 from analysis.studies.traceability import TraceabilityStudy
-from toyworlds.core.validate import DataError
+from toyworlds.core.validate import DataError, InputError
 
 MADE = {"seconds": 2.0, "device": "cpu", "date": "2026-01-01", "host": "h", "commit": "c", "versions": {"numpy": "2"}}
 
@@ -25,6 +28,24 @@ def test_a_study_without_results_says_so(name, tmp_path):
     for make in (study.report, study.table):
         with pytest.raises(DataError, match=r"not finished|no job is finished|no such file"):
             make(out)
+
+
+def test_shards_that_start_together_open_one_folder(tmp_path):
+    together = Barrier(3)
+
+    def opened(out):
+        together.wait()
+        return open_study(out, StoresStudy())
+
+    with ThreadPoolExecutor(3) as pool:
+        for trial in range(60):
+            out = tmp_path / str(trial)
+            assert list(pool.map(opened, [out] * 3)) == [out] * 3
+            assert [each.name for each in out.iterdir()] == ["study.json"]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".study.json").touch()
+    with pytest.raises(InputError, match="it holds other files"):
+        open_study(tmp_path / "other", StoresStudy())
 
 
 @pytest.fixture
