@@ -30,8 +30,8 @@ SPECIAL = str.maketrans(
 def summarise(table: pd.DataFrame, metrics: Sequence[str], statistic: str = "mean") -> pd.DataFrame:
     """Return study, kind, model, size, metric, runs, of, estimate, low, high: one line a cell and metric.
 
-    `runs` of the `of` runs of the cell have a finite value and are in the estimate. A metric that is missing in all runs
-    of a cell has no line; one that is infinite in all has one without estimate.
+    `runs` of the `of` runs of the cell have a finite value and are in the estimate. A metric that is missing in all
+    runs of a cell has no line; one that is infinite in all has one without estimate.
 
     Models stand in the order of `table`, which is one of `analysis.report.table`, and sizes rise. Runs that were tried
     and not chosen are left out. A DataError names two chosen runs of one cell and seed: they are not independent.

@@ -1,6 +1,7 @@
 """Reports: summaries worked out by hand, merging, LaTeX, the page, and 10,000 runs."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from analysis.bootstrap import bootstrap_interval, interquartile_mean
 from analysis.engines.jobs import Job, keep
 from analysis.report.merged import merged, spans, write_report
 from analysis.report.summary import latex, summarise
-from analysis.report.table import FIRST, LAST, MADE, as_table, data_hash, runs_table
+from analysis.report.table import FIRST, LAST, MADE, as_table, data_hash, runs_table, write_table
 from toyworlds.core.validate import DataError, InputError
 
 STUDY = SimpleNamespace(name="demo", metrics={"score": "score (share)", "loss": "loss (nats)"})
@@ -159,6 +160,18 @@ def test_the_page_holds_figures_tables_costs_and_stands_alone(tmp_path):
         write_report([one, two], tmp_path / "report", metrics=["scor"])
     with pytest.raises(InputError, match="at least one study"):
         write_report([], tmp_path / "report")
+
+
+def test_shards_that_finish_together_write_one_table(tmp_path):
+    table = as_table(STUDY, rows({10: [0.5, 0.7]}))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write_table, [table] * 80, [tmp_path] * 80))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["runs.csv", "runs.parquet"]
+    assert pd.read_parquet(tmp_path / "runs.parquet")["score"].tolist() == [0.5, 0.7]
+    (tmp_path / "full" / "runs.parquet").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"runs\.parquet: cannot be written"):
+        write_table(table, tmp_path / "full")
+    assert not list((tmp_path / "full").glob(".*")), "nothing is left behind"
 
 
 def test_small_things():
