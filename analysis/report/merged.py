@@ -6,6 +6,7 @@ Written beside it: runs.csv and runs.parquet (a line a run), summary.csv (a line
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.engines.jobs import read_kept
 from analysis.report.page import Page
 from analysis.report.summary import CELL, cell_text, latex, summarise
-from analysis.report.table import write_table
+from analysis.report.table import MADE, write_table
 from toyworlds.core import folders
 from toyworlds.core.validate import choice, reject
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 FIGURES = 6
 """Metrics that are drawn when none are named; tables and files hold all."""
 RUN = ["study", "kind", "model", "size", "seed", "job"]
+WHICH = ("seed", "first_seed", "models", "sizes", "classical", "workers")
+"""Options, beside all of the form *seeds, that say which runs there are and what they are shown with, not how a run is
+made: folders that differ in these alone are one study."""
 
 
 def write_report(
@@ -31,7 +35,8 @@ def write_report(
 ) -> Path:
     """Merge studies, given as (study, its folder), into the folder `out`; return the page's path.
 
-    `metrics` are those to draw, in order; none for the first six of all. Runs that two folders share are counted once.
+    `metrics` are those to draw, in order; none for the first six of all. Runs that two folders of one study share are
+    counted once.
     """
     table, summary, labels = write_files(studies, out, statistic=statistic)
     drawn = [choice("metrics", name, labels) for name in metrics] or list(labels)[:FIGURES]
@@ -61,22 +66,59 @@ def write_files(
 
 
 def merged(studies: Sequence[tuple[Any, Path]]) -> pd.DataFrame:
-    """Return the tables of all studies, one below the other; a job that two folders hold is counted once.
+    """Return the tables of all studies, one below the other; a job that two folders of a study hold is counted once.
 
-    Folders of one study are one study when no run of one has a namesake in the other that was computed from another
-    config; else the study's name is followed by the folder's.
+    Folders of one study are one study when their options differ in `WHICH` alone and no line of one has a namesake in
+    the other that was computed from another config or says something else; else the study's name is followed by the
+    folder's.
     """
     import pandas as pd
 
-    tables = [(study.table(out).assign(folder=str(out.name)), out) for study, out in studies]
-    table = pd.concat([part for part, _ in tables], ignore_index=True).drop_duplicates(RUN, ignore_index=True)
-    chosen = table[table["chosen"]]
+    tables = [
+        study.table(folder).assign(folder=name)
+        for (study, folder), name in zip(studies, _names([folder for _, folder in studies]), strict=True)
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    chosen = _once(table).query("chosen")
     clashing = chosen.loc[chosen.duplicated([*CELL, "seed"], keep=False), ["study", "folder"]].drop_duplicates()
-    for name, where in clashing.groupby("study")["folder"]:
-        if len(where) > 1:
-            own = table["study"] == name
-            table.loc[own, "study"] = table["study"] + " (" + table["folder"] + ")"
-    return table.drop(columns="folder")
+    options: dict[str, list[dict[str, Any]]] = {}
+    for study, _ in studies:
+        options.setdefault(study.name, []).append(_how(study))
+    apart = {name for name, where in clashing.groupby("study")["folder"] if len(where) > 1}
+    apart |= {name for name, found in options.items() if any(each != found[0] for each in found)}
+    table.loc[table["study"].isin(apart), "study"] = table["study"] + " (" + table["folder"] + ")"
+    return _once(table).drop(columns="folder").reset_index(drop=True)
+
+
+def _once(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the lines that are there already: of the same job, or where there is none, with the same content."""
+    without = table[table["job"].isna()]
+    again = table["job"].notna() & table.duplicated(RUN)
+    again[without.index] = without.drop(columns=["folder", *MADE]).duplicated()
+    return table[~again]
+
+
+def _how(study: Any) -> dict[str, Any]:
+    """Options of a study, and of the studies among them, without those of `WHICH`."""
+    if not dataclasses.is_dataclass(study):
+        return {}
+    named = {field.name: getattr(study, field.name) for field in dataclasses.fields(study)}
+    return {
+        name: _how(value) if dataclasses.is_dataclass(value) else value
+        for name, value in named.items()
+        if name not in WHICH and not name.endswith("seeds")
+    }
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The shortest end of each path that no other path has."""
+    whole = [path.resolve().parts for path in paths]
+    names = []
+    for parts in whole:
+        others = [other for other in whole if other != parts]
+        long = next(k for k in range(1, len(parts) + 1) if all(other[-k:] != parts[-k:] for other in others))
+        names.append(str(Path(*parts[-long:])))
+    return names
 
 
 def _lead(table: pd.DataFrame, statistic: str) -> str:
@@ -141,12 +183,12 @@ def _made(page: Page, table: pd.DataFrame, studies: Sequence[tuple[Any, Path]]) 
     for columns, head in ((["study", "data"], ["study", "hash of the data"]), (["commit", "versions"],) * 2):
         counts = [[*_words(name), len(own)] for name, own in runs.groupby(columns, sort=False)]
         page.table([*head, "runs"], counts)
-    for study, folder in studies:
+    for (study, folder), name in zip(studies, _names([folder for _, folder in studies]), strict=True):
         config = folders.read_json(folder / "study.json", "the folder of a study")
-        page.details(f"Options of {study.name} ({folder.name})", json.dumps(config, indent=1))
+        page.details(f"Options of {study.name} ({name})", json.dumps(config, indent=1))
         first = _first_configs(runs, folder)
         if first:
-            page.details(f"Config of the first run of each model ({folder.name})", json.dumps(first, indent=1))
+            page.details(f"Config of the first run of each model ({name})", json.dumps(first, indent=1))
 
 
 def _first_configs(runs: pd.DataFrame, folder: Path) -> dict[str, Any]:

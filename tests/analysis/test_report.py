@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -132,6 +133,64 @@ def test_merging_counts_a_shared_job_once_and_tells_configs_apart(tmp_path):
     other = folder(tmp_path / "other", STUDY, rows({10: [0.1, 0.2]}, rate=0.1))
     table = merged([one, other])
     assert table["study"].tolist() == ["demo (one)"] * 3 + ["demo (other)"] * 2
+
+
+@dataclass(frozen=True)
+class Training:
+    """A study with options; its folder need not exist."""
+
+    steps: int = 500
+    plain_seeds: int = 2
+    first_seed: int = 0
+    models: tuple = ("mosaic",)
+    name = "training"
+    metrics = STUDY.metrics
+
+    def table(self, out):
+        seeds = range(self.first_seed, self.first_seed + self.plain_seeds)
+        found = [{"model": model, "seed": seed, "score": 0.5} for model in self.models for seed in seeds]
+        return as_table(self, [row | {"job": str(row)} for row in found])
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A study that another one is an option of."""
+
+    training: Training = Training()
+    name = "wrapped"
+    metrics = STUDY.metrics
+
+    def table(self, out):
+        return self.training.table(out).assign(study=self.name)
+
+
+def test_folders_are_one_study_only_where_the_runs_are_made_alike():
+    paths = [Path("m1"), Path("m2")]
+    for more, study in (
+        ({"first_seed": 100, "plain_seeds": 3}, {"training"}),
+        ({"models": ("lstm",)}, {"training"}),
+        ({"first_seed": 100, "steps": 10}, {"training (m1)", "training (m2)"}),
+    ):
+        table = merged(list(zip([Training(), Training(**more)], paths, strict=True)))
+        assert set(table["study"]) == study, more
+    table = merged(list(zip([Wrapped(), Wrapped(Training(first_seed=2))], paths, strict=True)))
+    assert set(table["study"]) == {"wrapped"}
+    table = merged(list(zip([Wrapped(), Wrapped(Training(steps=2))], paths, strict=True)))
+    assert table["study"].tolist() == ["wrapped (m1)"] * 2 + ["wrapped (m2)"] * 2, "each keeps the jobs that both hold"
+
+
+def test_references_of_two_folders_are_kept_apart_where_they_differ(tmp_path):
+    def study(value, date):
+        line = {"kind": "reference", "model": "n-gram", "score": value, "date": date}
+        return SimpleNamespace(name="ceilings", metrics=STUDY.metrics, table=lambda out: as_table(STUDY, [line]))
+
+    paths = [tmp_path / "x" / "same", tmp_path / "y" / "same"]
+    table = merged(list(zip([study(0.5, "today"), study(0.5, "yesterday")], paths, strict=True)))
+    assert table[["study", "score"]].to_numpy().tolist() == [["demo", 0.5]]
+    table = merged(list(zip([study(0.5, "today"), study(0.6, "today")], paths, strict=True)))
+    apart = [["demo (x/same)", 0.5], ["demo (y/same)", 0.6]]
+    assert table[["study", "score"]].to_numpy().tolist() == apart
+    assert len(merged([(study(0.5, ""), paths[0])] * 2)) == 1, "a folder given twice"
 
 
 def test_the_page_holds_figures_tables_costs_and_stands_alone(tmp_path):
