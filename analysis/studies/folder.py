@@ -16,7 +16,10 @@ UNDER_WAY = ".study.json.*.partial"
 
 
 def open_study(out: str | Path, study: Any) -> Path:
-    """Make the folder of `study`, or open the one that holds it already; several processes may do so at once."""
+    """Make the folder of `study`, or open the one that holds it already; several processes may do so at once.
+
+    Its study.json is written here: a study checks its options before.
+    """
     out = Path(out)
     record = {"study": study.name, "config": json.loads(json.dumps(dataclasses.asdict(study)))}
     path = out / "study.json"

@@ -135,8 +135,9 @@ class RegBenchAblationStudy(RegBenchOptions):
 
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""
-        jobs, out = self.jobs(), open_study(out, self)
+        jobs = self.jobs()
         self.check(self.size)
+        out = open_study(out, self)
         run_jobs(jobs, out / "jobs", workers=self.workers, label="RegBench ablation")
         return self.report(out)
 

@@ -133,10 +133,11 @@ class RegBenchCurveStudy(RegBenchOptions):
 
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""
-        jobs, out = self.jobs(), open_study(out, self)
+        jobs = self.jobs()
         self.check(*self.sizes)
         if self.classical:
             learners(Path(self.classical), self)
+        out = open_study(out, self)
         run_jobs(jobs, out / "jobs", workers=self.workers, label="RegBench curves")
         return self.report(out)
 

@@ -99,8 +99,8 @@ class RegBenchUnitsStudy:
 
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""
-        out = open_study(out, self)
         jobs, count = self.jobs(), len(self.models) * self.seeds
+        out = open_study(out, self)
         for label, part in (("training", jobs[:count]), ("units", jobs[count:])):
             run_jobs(part, out / "jobs", workers=self.workers, label=label)
         return self.report(out)

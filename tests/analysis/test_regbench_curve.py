@@ -12,6 +12,7 @@ from scipy import stats
 from analysis.bootstrap import t_interval
 from analysis.learning_curve import LearningCurve
 from analysis.studies import regbench_options
+from analysis.studies.folder import open_study
 from analysis.studies.regbench_curve import RegBenchCurveStudy
 from analysis.studies.regbench_curve_results import summarise
 from analysis.studies.regbench_curve_statistics import compare, fits
@@ -123,7 +124,12 @@ def test_classical_learners_of_other_problems_are_refused(tmp_path):
         references(STUDY, str(tmp_path))
     with pytest.raises(DataError, match="expected the study of"):
         replace(STUDY, classical=str(tmp_path)).run(tmp_path / "out")
-    assert not (tmp_path / "out" / "jobs").exists(), "refused before anything is trained"
+    assert not (tmp_path / "out").exists(), "refused before anything is trained"
+    record = open_study(tmp_path / "out", STUDY) / "study.json"
+    before = record.read_text()
+    with pytest.raises(DataError, match="expected the study of"):
+        replace(STUDY, classical=str(tmp_path)).run(tmp_path / "out")
+    assert record.read_text() == before, "a refused continuation leaves the study as it is"
     study |= {"preset": "regbench_laptop", "problems": 7}
     (tmp_path / "classical.json").write_text(json.dumps({"study": study, "table": table}))
     assert references(STUDY, str(tmp_path))["Baum-Welch"].test == {
