@@ -95,10 +95,12 @@ def study_of_file(path: Path, studies: Registry) -> str:
 
 
 def take_preset(words: list[str], presets: dict[str, Any]) -> tuple[list[str], Any]:
-    """Take `--preset NAME` out of the words; the first preset but `demo` and `quick` is the default."""
-    if "--preset" in words[:-1]:
-        place = words.index("--preset")
-        return words[:place] + words[place + 2 :], presets[choice("--preset", words[place + 1], presets)]
+    """Take `--preset NAME` or `--preset=NAME` out of the words; the first but `demo` and `quick` is the default."""
+    for place, word in enumerate(words):
+        option, equals, name = word.partition("=")
+        if option == "--preset" and (equals or words[place + 1 :]):
+            rest = words[place + 1 :] if equals else words[place + 2 :]
+            return words[:place] + rest, presets[choice("--preset", name if equals else words[place + 1], presets)]
     usual = [preset for preset in presets if preset not in ("demo", "quick")]
     return words, presets[usual[0] if usual else next(iter(presets))]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ def read_study(out: str | Path) -> tuple[str, dict[str, Any]]:
     return found["study"], found["config"]
 
 
+def renamed(options: Mapping[str, Any], formerly: Mapping[str, str]) -> dict[str, Any]:
+    """Return options by the names of today; `formerly` maps an older name to it."""
+    return {formerly.get(name, name): value for name, value in options.items()}
+
+
 def load_study(out: str | Path, studies: Registry) -> Any:
     """Return the study that the folder holds, with its options; a DataError when `studies` has none of its name."""
     name, config = read_study(out)
@@ -61,6 +67,6 @@ def load_study(out: str | Path, studies: Registry) -> Any:
             f"{path}: unknown study {name!r}; expected {known}, or one of your own (--files names its file)"
         )
     try:
-        return from_dict(studies[name], config, "config")
+        return from_dict(studies[name], renamed(config, getattr(studies[name], "formerly", {})), "config")
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None

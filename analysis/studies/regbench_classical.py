@@ -31,7 +31,7 @@ import numpy as np
 from analysis.bootstrap import LEVEL, RESAMPLES, resample_indices
 from analysis.report.table import as_table
 from analysis.studies import STUDIES
-from analysis.studies.folder import open_study
+from analysis.studies.folder import open_study, renamed
 from regbench.baum_welch import BaumWelch
 from regbench.learners import Learner
 from regbench.metrics import score
@@ -76,7 +76,7 @@ Rows = dict[str, np.ndarray]
 class ClassicalStudy:
     """What n-grams, Baum-Welch and state merging find in a context, and what the ceilings leave to be found."""
 
-    preset: str = "regbench"
+    world: str = "regbench"
     """World that the problems come from."""
     problems: int = 500
     """Number of problems of its test split."""
@@ -94,9 +94,10 @@ class ClassicalStudy:
         "dfa_accuracy": "DFA accuracy", "total_variation": "total variation", "excess": "excess cross-entropy (nats)",
     }  # fmt: skip
     needs: ClassVar[tuple[str, ...]] = ("aalpy",)
+    formerly: ClassVar[dict[str, str]] = {"preset": "world"}
 
     def __post_init__(self) -> None:
-        choice("preset", self.preset, WORLDS.names("automata"))
+        choice("world", self.world, WORLDS.names("automata"))
         integer("problems", self.problems, 2)
         integer("seed", self.seed, 0)
         integer("width", self.width, 1)
@@ -112,7 +113,8 @@ class ClassicalStudy:
     def run(self, out: str | Path) -> Path:
         """Compare, unless the folder holds the result already; return the page's path."""
         out = open_study(out, self)
-        if not (out / RECORD).exists() or read_record(out)["study"] != asdict(self):
+        made = read_record(out)["study"] if (out / RECORD).exists() else {}
+        if renamed(made, self.formerly) != asdict(self):
             write(run(self), out)
         return self.report(out)
 
@@ -166,7 +168,7 @@ def learners(world: RegBench, seed: int = 0) -> dict[str, Learner]:
 
 def run(study: ClassicalStudy) -> ClassicalResult:
     """Predict, score and compare."""
-    world: RegBench = WORLDS[study.preset]()
+    world: RegBench = WORLDS[study.world]()
     problems = load(world, "test", 0, study.problems, seed=study.seed)
     rows: dict[str, Rows] = {}
     denied: dict[str, float] = {}

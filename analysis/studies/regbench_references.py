@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.studies.folder import renamed
 from analysis.studies.regbench_options import RegBenchOptions
 from analysis.studies.regbench_training import MEASURES
 from regbench.metrics import RowScores, score
@@ -79,8 +80,9 @@ def _finite(value: Any) -> float | None:
 def learners(folder: Path, options: RegBenchOptions) -> dict[str, Reference]:
     """Whole-text means of Baum-Welch and state merging; a DataError where they read other problems."""
     found = folders.read_json(folder / "classical.json", "the result of the study regbench-classical")
-    wanted = {"preset": options.world, "problems": options.test_size, "seed": options.data_seed}
-    got = {name: found.get("study", {}).get(name) for name in wanted}
+    wanted = {"world": options.world, "problems": options.test_size, "seed": options.data_seed}
+    study = renamed(found.get("study", {}), {"preset": "world"})
+    got = {name: study.get(name) for name in wanted}
     if got != wanted:
         raise DataError(f"{folder / 'classical.json'}: expected the study of {wanted}; it is that of {got}")
     lines: dict[str, dict[str, Any]] = {name: {} for name in CLASSICAL}

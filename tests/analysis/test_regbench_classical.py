@@ -8,15 +8,20 @@ import pytest
 
 from analysis.plots.regbench import classical_figure, position_curves
 from analysis.plots.style import figure
-from analysis.studies.folder import open_study
+from analysis.studies import STUDIES, regbench_classical
+from analysis.studies.folder import load_study, open_study
 from analysis.studies.regbench_classical import AUTOMATON, MEASURES, ORACLE, ClassicalStudy, ratio_intervals, run, write
+from analysis.studies.regbench_options import RegBenchOptions
+from analysis.studies.regbench_references import learners
 from regbench.metrics import score
 from regbench.ngram import NGram
 from regbench.problems import load
 from regbench.suites import RegBenchLaptop
 from toyworlds.core.validate import DataError, InputError
 
-STUDY = ClassicalStudy(preset="regbench_laptop", problems=60, width=10, least=20, resamples=200)
+STUDY = ClassicalStudy(world="regbench_laptop", problems=60, width=10, least=20, resamples=200)
+
+CURVE = RegBenchOptions(world="regbench_laptop", test_size=60)
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +123,22 @@ def test_a_damaged_record_names_its_file(result, tmp_path, change):
             use(out)
 
 
+def test_a_study_finished_when_the_world_was_called_preset_is_finished(result, tmp_path, monkeypatch):
+    out = open_study(tmp_path / "study", STUDY)
+    write(result, out)
+    for name in ("study.json", "classical.json"):
+        text = (out / name).read_text()
+        assert text.count('"world": "regbench_laptop"') == 1
+        (out / name).write_text(text.replace('"world": "regbench_laptop"', '"preset": "regbench_laptop"'))
+    assert load_study(out, STUDIES) == STUDY
+    monkeypatch.setattr(regbench_classical, "run", lambda study: pytest.fail("computed again"))
+    assert STUDY.run(out).exists()
+    (read,) = {learner.test["dfa_accuracy"] for name, learner in learners(out, CURVE).items() if name == "Baum-Welch"}
+    assert read == line(result, "Baum-Welch", "dfa_accuracy")["estimate"]
+
+
 def test_bad_study():
-    with pytest.raises(InputError, match="preset"):
-        ClassicalStudy(preset="three_moons")
+    with pytest.raises(InputError, match="world"):
+        ClassicalStudy(world="three_moons")
     with pytest.raises(InputError, match="dirichlet"):
-        run(ClassicalStudy(preset="regbench_weighted", problems=2))
+        run(ClassicalStudy(world="regbench_weighted", problems=2))

@@ -130,7 +130,7 @@ def test_classical_learners_of_other_problems_are_refused(tmp_path):
     with pytest.raises(DataError, match="expected the study of"):
         replace(STUDY, classical=str(tmp_path)).run(tmp_path / "out")
     assert record.read_text() == before, "a refused continuation leaves the study as it is"
-    study |= {"preset": "regbench_laptop", "problems": 7}
+    study = {"world": "regbench_laptop", "problems": 7, "seed": 0}
     (tmp_path / "classical.json").write_text(json.dumps({"study": study, "table": table}))
     assert references(STUDY, str(tmp_path))["Baum-Welch"].test == {
         "dfa_accuracy": 0.9, "total_variation": None, "excess": None,

@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 
 from analysis.cli import run
+from analysis.cli.study_command import choose, take_preset
 from analysis.engines import watch
 from analysis.engines.jobs import Job
 from analysis.engines.status import Running, read_status
 from analysis.studies.catalogue import STUDIES
+from toyworlds.core.validate import InputError
 
 ROOT = Path(__file__).parents[2]
 CODE = """
@@ -179,6 +181,24 @@ def test_report_of_a_study_of_one_s_own(own, capsys):
     (out / "index.html").unlink()
     assert run(["report", str(out), "--files", str(own)]) == 0
     assert (out / "index.html").exists()
+
+
+def test_presets_of_both_spellings(capsys):
+    presets = {"demo": 1, "laptop": 2, "quick": 3}
+    assert take_preset(["--out", "x"], presets) == (["--out", "x"], 2)
+    for words in (
+        ["--preset", "quick", "--out", "x"],
+        ["--preset=quick", "--out", "x"],
+        ["--out", "x", "--preset=quick"],
+    ):
+        assert take_preset(words, presets) == (["--out", "x"], 3)
+    with pytest.raises(InputError, match="did you mean 'quick'"):
+        take_preset(["--preset=quikc"], presets)
+    with pytest.raises(SystemExit):
+        choose(["regbench-classical", "--help"])
+    said = capsys.readouterr().out
+    assert "--world" in said
+    assert "--preset STR" not in said
 
 
 @pytest.mark.parametrize("options", [
