@@ -17,7 +17,8 @@ from toyworlds.core.validate import DataError, choice, reject
 class Command:
     """Merge the runs of studies into one page with CSV, Parquet and LaTeX; for one folder, draw its own page again.
 
-    Computes nothing new. Studies that are under way are shown with the runs that are finished.
+    Computes nothing new. A study that is under way is shown by a merged page, also one of this study alone (--out),
+    with the runs that are finished; its own page comes when all are.
     """
 
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional]

@@ -15,5 +15,8 @@ def finished(jobs: Sequence[Job], out: str | Path) -> list[dict[str, Any]]:
     found = [job.result(Path(out) / "jobs") for job in jobs]
     missing = sum(result is None for result in found)
     if missing:
-        raise DataError(f"{out}: {missing} of {len(jobs)} jobs are not finished; run the study to continue")
+        raise DataError(
+            f"{out}: {missing} of {len(jobs)} jobs are not finished; run the study to continue, or "
+            "report it with --out for a page of the runs that are finished"
+        )
     return [result for result in found if result is not None]

@@ -1,6 +1,7 @@
 """The three-moons study, small: its page, its files, the second run, other folders."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,16 @@ def test_a_second_run_computes_nothing_and_gives_the_same(finished):
     assert STUDY.run(out) == page
     assert {path: path.stat().st_mtime_ns for path in (out / "jobs").rglob("*")} == before
     assert (out / "seeds.csv").read_bytes() == seeds
+
+
+def test_a_study_under_way_is_shown_by_a_merged_page(finished, tmp_path, capsys):
+    out, page = tmp_path / "study", tmp_path / "page"
+    shutil.copytree(finished[1], out)
+    next(out.glob("jobs/*/result.json")).unlink()
+    assert run(["report", str(out)]) == 1
+    assert "1 of 3 jobs are not finished; run the study to continue, or report it with --out" in capsys.readouterr().err
+    assert run(["report", str(out), "--out", str(page)]) == 0
+    assert 0 < len(pd.read_csv(page / "runs.csv")) < 5
 
 
 def test_report_draws_the_page_again(finished, capsys):
