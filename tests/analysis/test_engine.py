@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from analysis.engines import Job, Shard, UnfinishedError, run_jobs, using
 from analysis.engines.engine import Wanted
 from analysis.engines.local import give_memory_back, places
-from analysis.engines.plan import read_plan
+from analysis.engines.plan import read_plan, write_plan
 from toyworlds.core.validate import DataError, InputError
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +118,33 @@ def test_a_changed_config_computes_only_what_changed(jobs, tmp_path):
     run_jobs(jobs(1, 2, 4), tmp_path / "jobs", workers=1, label="all")
     assert computed(tmp_path) == ["1", "2", "3", "4"]
     assert [job["name"] for job in read_plan(tmp_path / "jobs")] == ["job 1", "job 2", "job 4"]
+
+
+def test_labels_that_are_written_alike_have_a_plan_each(tmp_path):
+    for label, x in (("Stage A", 1), ("stage-a", 2), ("stage a", 3), ("stage a", 4)):
+        write_plan(tmp_path, label, [Job(f"{label} {x}", "math:sin", {"x": x})])
+    planned = {(job["label"], job["name"]) for job in read_plan(tmp_path)}
+    assert planned == {("Stage A", "Stage A 1"), ("stage-a", "stage-a 2"), ("stage a", "stage a 4")}
+
+
+def test_the_plan_of_an_older_version_is_replaced(tmp_path):
+    old = tmp_path / "plan" / "three-moons.json"
+    old.parent.mkdir()
+    old.write_text(json.dumps({"label": "three moons", "jobs": [{"id": "a", "name": "old", "steps": 1}]}))
+    write_plan(tmp_path, "three moons", [Job("new", "math:sin", {})])
+    assert [job["name"] for job in read_plan(tmp_path)] == ["new"]
+
+
+@pytest.mark.parametrize("plan", [
+    {}, {"label": 1, "jobs": []}, {"label": "a", "jobs": {}}, {"label": "a", "jobs": [{"id": "x", "name": "x"}]},
+    {"label": "a", "jobs": [{"id": "x", "name": "x", "steps": "a"}]}, {"label": "a", "jobs": ["x"]},
+    {"jobs": [{"id": "x", "name": "x", "steps": 1}]},
+])  # fmt: skip
+def test_a_damaged_plan_is_named(tmp_path, plan):
+    (tmp_path / "plan").mkdir()
+    (tmp_path / "plan" / "a.json").write_text(json.dumps(plan))
+    with pytest.raises(DataError, match=r"a\.json: not the plan of a study"):
+        read_plan(tmp_path)
 
 
 def test_a_raised_version_of_the_code_computes_anew(jobs, tmp_path, monkeypatch):
