@@ -7,8 +7,10 @@ import dataclasses
 import importlib
 import json
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import tyro
@@ -85,13 +87,27 @@ def study_of_file(path: Path, studies: Registry) -> str:
     with contextlib.suppress(ValueError):
         sys.path.remove(str(path.parent.resolve()))
     sys.path.insert(0, str(path.parent.resolve()))
-    module = importlib.import_module(path.stem)
+    module = _imported(path.resolve())
     found = [name for name in studies if name not in before or studies[name].__module__ == module.__name__]
     if Path(str(module.__file__)).resolve() != path.resolve():
         raise InputError(f"study: {path.stem!r} is the name of another module ({module.__file__}); rename the file")
     if len(found) != 1:
         raise InputError(f"study: expected a file that registers one study; {path} registers {found or 'none'}")
     return found[0]
+
+
+def _imported(path: Path) -> ModuleType:
+    """Import the module of the file's name; a DataError names the line that stopped it."""
+    try:
+        return importlib.import_module(path.stem)
+    except (InputError, DataError):
+        raise
+    except SyntaxError as error:
+        where, said = f"{error.filename or path}, line {error.lineno or 1}", f"{type(error).__name__}: {error.msg}"
+    except Exception as error:  # whatever the file of another raises
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        where, said = f"{path}" + (f", line {lines[-1]}" if lines else ""), f"{type(error).__name__}: {error}"
+    raise DataError(f"{where}: {' '.join(said.split())}")
 
 
 def take_preset(words: list[str], presets: dict[str, Any]) -> tuple[list[str], Any]:

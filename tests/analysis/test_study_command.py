@@ -220,6 +220,23 @@ def test_files_that_are_no_study(own, tmp_path, capsys):
         assert said in capsys.readouterr().err
 
 
+def test_files_that_cannot_be_imported(own, tmp_path, capsys):
+    for name, code, said in (
+        ("own_comma", "import json\nx = (1,\n", "line 2: SyntaxError: '(' was never closed"),
+        ("own_missing", "\nimport nowhere_at_all\n", "line 2: ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("own_name", "def f():\n    return x\n\nf()\n", "line 2: NameError: name 'x' is not defined"),
+        ("own_inner", "import own_comma\n", "own_comma.py, line 2: SyntaxError: '(' was never closed"),
+        ("own_no.module", "", "own_no.module.py: ModuleNotFoundError: No module named 'own_no'"),
+    ):
+        path = tmp_path / f"{name}.py"
+        path.write_text(code)
+        assert run(["study", str(path)]) == 1
+        error = capsys.readouterr().err
+        assert said in error
+        assert str(tmp_path) in error
+        assert error.count("\n") == 1
+
+
 def test_folders_that_hold_no_study(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     for words in (["study", "status"], ["report"]):
