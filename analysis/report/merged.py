@@ -142,14 +142,19 @@ def _metric(page: Page, lines: pd.DataFrame, metric: str, label: str) -> None:
 
     runs = lines[lines["kind"] == "run"]["runs"]
     counts = f"{runs.min()} to {runs.max()}" if len(runs) and runs.min() < runs.max() else f"{runs.max()}"
+    said = (
+        f"{counts} runs a point; bands are 95 % bootstrap intervals over runs, which are too narrow where runs are few "
+        "(of three runs they cover the mean in about 76 %). Dashed: references."
+        if len(runs)
+        else "references alone."
+    )
     out = int((lines["of"] - lines["runs"]).sum())
     without = f" Without the {_count(out, 'run')} whose value is not finite." if out else ""
     page.section(label[:1].upper() + label[1:])
     page.figure(
         metric,
         metric_figure(lines, label),
-        f"{label}: {counts} runs a point; bands are 95 % bootstrap intervals over runs, which are too narrow where "
-        "runs are few (of three runs they cover the mean in about 76 %). Dashed: references." + without,
+        f"{label}: {said}{without}",
     )
 
 
