@@ -70,14 +70,18 @@ def test_a_node_that_dies_changes_nothing(jobs, two_nodes, tmp_path):
     """Both nodes hold a job when one of them is killed; its job starts again on the other one."""
     some = jobs(1, 2, 3, until=str(tmp_path / "go"))
 
-    def at_work(count):
-        deadline = time.monotonic() + SECONDS
-        while sum(running(tmp_path / "ray" / job.id) is not None for job in some) != count:
+    def at_work(count, begun=0):
+        """Wait until so many jobs say that they run, which each does just before it begins, and so many have begun."""
+        deadline, started = time.monotonic() + SECONDS, tmp_path / "started"
+        while (
+            sum(running(tmp_path / "ray" / job.id) is not None for job in some) != count
+            or len(started.read_text().split() if started.exists() else []) < begun
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
     def kill():
-        at_work(2)
+        at_work(2, begun=2)
         two_nodes()
         at_work(1)
         (tmp_path / "go").touch()
