@@ -285,7 +285,7 @@ def _score(group: Group, score: str) -> str:
     estimate, low, high = (
         "never" if math.isinf(limit) else f"{limit:.3g}" for limit in (interval.estimate, interval.low, interval.high)
     )
-    return f"{estimate} ({low} to {high})"
+    return estimate if low == "never" else f"{estimate} ({low} to {high})"
 
 
 def _percent(share: float) -> str:
