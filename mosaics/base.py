@@ -5,13 +5,14 @@ A model is built from (config, seed): the same two give the same weights on one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from toyworlds.core.seeds import Stream
+from toyworlds.core.validate import integer
 
 
 @contextmanager
@@ -20,6 +21,13 @@ def seeded(seed: int, *names: str | int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(Stream(seed, "mosaics", *names).words(0, 1)[0] >> 1))
         yield
+
+
+def seed_or_seeds(seed: int | Sequence[int]) -> int | tuple[int, ...]:
+    """Return a seed as int, several (those of a population) as a tuple; InputError for what is no whole number."""
+    if isinstance(seed, Iterable):
+        return tuple(integer("seed", one, 0) for one in seed)
+    return integer("seed", seed, 0)
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -26,7 +26,7 @@ Reference: Memory Mosaics, arXiv 2405.06394, section 4; its supplementary code f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mosaics import complex_linear
+from mosaics.base import seed_or_seeds
 from mosaics.memory import recall, retrieval_weights, retrieve
 from mosaics.pairing import estimate_basis
 from mosaics.registry import MODELS
@@ -122,12 +123,7 @@ class MoonsModel(nn.Module):
 
     def __init__(self, config: MoonsModelConfig, seed: int | Sequence[int] = 0) -> None:
         super().__init__()
-        self.config = config
-        self.seed: int | tuple[int, ...]
-        if isinstance(seed, Iterable):
-            self.seed = tuple(integer("seed", s, 0) for s in seed)
-        else:
-            self.seed = integer("seed", seed, 0)
+        self.config, self.seed = config, seed_or_seeds(seed)
         self.members = None if isinstance(self.seed, int) else len(self.seed)
         if self.members == 0:
             reject("seed", "at least one seed", seed)

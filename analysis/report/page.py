@@ -17,7 +17,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.report.files import write_bytes
 from toyworlds.core import folders
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class Page:
         plt.close(figure)
         if self.figures is not None:
             self.figures.mkdir(parents=True, exist_ok=True)
-            write_bytes(self.figures / f"{name}.png", buffer.getvalue())
+            folders.write_bytes(self.figures / f"{name}.png", buffer.getvalue())
         image = base64.b64encode(buffer.getvalue()).decode()
         alternative = html.escape(caption, quote=True)
         self._parts.append(

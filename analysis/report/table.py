@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.engines.jobs import Job, digest
-from analysis.report.files import write_bytes
 from toyworlds.core import folders
 from toyworlds.core.validate import DataError, reject
 
@@ -84,7 +83,7 @@ def data_hash(**parts: Any) -> str:
 def write_table(table: pd.DataFrame, out: Path) -> None:
     """Write runs.csv and runs.parquet, whole or not at all."""
     folders.write_text(out / "runs.csv", table.to_csv(index=False))
-    write_bytes(out / "runs.parquet", table.to_parquet(index=False))
+    folders.write_bytes(out / "runs.parquet", table.to_parquet(index=False))
 
 
 def _words(versions: Mapping[str, str]) -> str:

@@ -55,7 +55,12 @@ def check_sources(config: Mapping[str, Any], read: Mapping[str, Any]) -> None:
     for split, corpus in text_config(config).corpora().items():
         if corpus.described()["sha256"] != read[split]["sha256"]:
             name = config["text"].get(split) or config["text"]["train"]
-            raise DataError(f"{name}: changed since this study has read it (another SHA-256); choose a new folder")
+            raise changed(name)
+
+
+def changed(name: str) -> DataError:
+    """Return the error of a text that is no longer the one that a study has read."""
+    return DataError(f"{name}: changed since this study has read it (another SHA-256); choose a new folder")
 
 
 def rehearse(config: Mapping[str, Any], jobs: Path) -> None:

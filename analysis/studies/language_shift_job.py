@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.engines import Job, Report
+from analysis.studies.language_job import changed
 from toyworlds.core import folders
-from toyworlds.core.validate import DataError, reject
+from toyworlds.core.validate import reject
 from toyworlds.stories.world import Stories
 
 if TYPE_CHECKING:
@@ -84,9 +85,7 @@ def check_texts(jobs: Sequence[Job], place: Path) -> None:
             reject("shifted", "texts of two documents at least", source["path"])
         now = corpus_of(source).described()["sha256"]
         if any(result["texts"][name]["sha256"] != now for result in results):
-            raise DataError(
-                f"{source['path']}: changed since this study has read it (another SHA-256); choose a new folder"
-            )
+            raise changed(source["path"])
 
 
 def facts(model: Any, data: TextData, config: Mapping[str, Any]) -> list[dict[str, Any]]:

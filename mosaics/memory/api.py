@@ -15,9 +15,9 @@ Shapes: key (..., T, d), query (..., T, d), value (..., T, e) with the same lead
 ...), T >= 1. beta: a finite number >= 0; a tensor that broadcasts against the leading sizes; or, with as many
 dimensions as the leading sizes and one more, one that broadcasts against (..., T): a bandwidth of each step. Its
 values are not checked. Any floating dtype; the computation is in the common dtype of the three, from q . k and |k|^2:
-keys that lie far from 0 for their spread lose digits (float32, spread 1: about 0.003 of a weight at a distance of
-100). Taking the same vector off all keys and queries changes no Gaussian weight. Gradients reach key, value, query
-and beta. Errors: InputError for shapes, dtypes, devices, names and combinations that do not fit.
+keys that lie far from 0 for their spread lose digits. Taking the same vector off all keys and queries changes no
+Gaussian weight. Gradients reach key, value, query and beta. Errors: InputError for shapes, dtypes, devices, names and
+combinations that do not fit.
 
 >>> key = torch.tensor([[0.0], [1.0], [0.0]])
 >>> retrieve(key, torch.tensor([[1.0], [2.0], [3.0]]), beta=0.0).flatten().tolist()

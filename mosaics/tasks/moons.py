@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mosaics.base import seed_or_seeds
 from mosaics.interface import Metrics
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.registry import TASKS
@@ -74,10 +75,7 @@ class MoonsTask:
     """The task of this file; a batch is a dict of ``observation`` (..., B, L, C) and, with missing data, ``seen``."""
 
     def __init__(self, config: MoonsTaskConfig, seed: int | Sequence[int] = 0) -> None:
-        self.config = config
-        self.seed: int | tuple[int, ...] = (
-            tuple(integer("seed", one, 0) for one in seed) if isinstance(seed, Sequence) else integer("seed", seed, 0)
-        )
+        self.config, self.seed = config, seed_or_seeds(seed)
 
     def rows(self, split: str, start: int, count: int) -> dict[str, Tensor]:
         """Return rows start .. start + count - 1 of a split of the world."""

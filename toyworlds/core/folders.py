@@ -41,12 +41,17 @@ def written_aside(out: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write a text in UTF-8 as :func:`write_bytes` writes bytes."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
     """Write a file beside its place and rename it; a DataError when that fails, the old file untouched."""
     path = Path(path)
     aside = _beside(path)
     try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with aside.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
