@@ -1,24 +1,28 @@
-"""Which sentence of a story an answer was taken from: by what its stored pairs add, and by what is lost without them.
+"""Which sentence of a story an answer was taken from: by its stored pairs, without them, and back through the layers.
 
     C[s] = sum over the stored pairs whose value is a token of sentence s of the pair's contribution to the answer's
            logit, less its mean over the candidates                                                (`mosaics.trace`)
     D[s] = ln p(answer) - ln p(answer) with those pairs hidden from all memories, p among the candidates, in nats
                                                                                               (`mosaics.edit.hiding`)
+    O[s] = sum over the tokens of sentence s of what they add to the answer's logit, less its mean over the candidates,
+           along all paths through the layers                                                    (`mosaics.origins`)
     source = argmax_s C[s] over the story's sentences and the question;   traced: source = the sentence that states it
     needed = argmax_s D[s];                                               hidden: needed = the sentence that states it
+    origin = argmax_s O[s];                                             followed: origin = the sentence that states it
 
 A pair stored at step t has a key made of the tokens up to t and a value made of token t + 1 (and t): it counts for the
 sentence of token t + 1. All heads of all layers count. A pair of a later layer hands on what earlier layers put into
 the stream at its step, so an answer may come from the right sentence by way of another; C counts that for the other,
-D for both. D is causal, and it alone sees what a sentence does to the keys and values of later layers.
+D for both, O for the one where it began. D is causal, and it alone sees what a sentence does to the keys of a memory.
 
 `rests` asks less than `traced`: that the source is among the sentences that the answer rests on, those of the prompt
-and those that the solver needs. "Tom was already there" says where Tom is, the sentence before it names the place.
+and those that the solver needs; `followed_rests` asks the same of the origin. "Tom was already there" says where Tom
+is, the sentence before it names the place.
 
 Answers of several tokens are traced by their first; candidates that begin alike count once. Common facts have no
 stating sentence and are left out. Where the answer's word stands in several sentences, `holds` tells whether the source
-is one of them; `mentions` is their number. The chance level of `traced` is 1 / sentences, of `rests` support over
-sentences, of `holds` mentions over sentences, sentences counting the question.
+is one of them; `mentions` is their number. The chance level of `traced`, `hidden` and `followed` is 1 / sentences, of
+`rests` and `followed_rests` support / sentences, of `holds` mentions / sentences, sentences counting the question.
 """
 
 from __future__ import annotations
@@ -51,6 +55,8 @@ class Sources:
     """(sentences + 1,) C of each sentence of the story, and of the question."""
     effects: np.ndarray
     """(sentences + 1,) D of the same, nats."""
+    origins: np.ndarray
+    """(sentences + 1,) O of the same."""
     texts: tuple[str, ...]
     """The sentences, the question last."""
     stated: int
@@ -66,6 +72,11 @@ class Sources:
         """Number of the sentence without whose pairs the most is lost."""
         return int(self.effects.argmax())
 
+    @property
+    def origin(self) -> int:
+        """Number of the sentence whose words add the most along all paths."""
+        return int(self.origins.argmax())
+
 
 def sentences_of(text: str) -> list[int]:
     """Where each sentence of a prompt's story ends, in characters, and the question; the last end is the text's."""
@@ -79,6 +90,7 @@ def sentences_of(text: str) -> list[int]:
 
 def sources(model: Any, tokenizer: Tokenizer, prompt: Prompt) -> Sources:
     """Trace the answer of a prompt that a sentence of its story states; the model is a Memory Mosaic."""
+    from mosaics.origins import origins
     from mosaics.trace import exact, trace
 
     if not prompt.sentences:
@@ -87,7 +99,8 @@ def sources(model: Any, tokenizer: Tokenizer, prompt: Prompt) -> Sources:
     first = [int(row[0]) for row in tokenizer.encode([f" {candidate}" for candidate in prompt.candidates])]
     answer = first[prompt.candidates.index(prompt.answer)]
     model, text = exact(model), [tokenizer.end, *tokens]
-    found = trace(model, text, outputs=list(dict.fromkeys(first)))
+    among = list(dict.fromkeys(first))
+    found = trace(model, text, outputs=among)
     ends = sentences_of(prompt.text)
     sentences = np.searchsorted(ends, begins(tokenizer, tokens), side="right")
     valued = np.arange(len(text)) + found.peek
@@ -97,8 +110,10 @@ def sources(model: Any, tokenizer: Tokenizer, prompt: Prompt) -> Sources:
     held = of_pair[found.parts.loc[pairs, "index"]]
     sums = np.bincount(held + 1, found.contribution(answer, "mean")[pairs], len(ends) + 1)[1:]
     effects = hidden_effects(model, found, of_pair, len(ends), answer)
+    followed = origins(model, text, answer, against="mean", among=among)
+    began = np.bincount(sentences, followed.contributions[1:], len(ends))
     texts = tuple(prompt.text[start:end].strip() for start, end in zip([0, *ends], ends, strict=False))
-    return Sources(sums, effects, texts, prompt.sentences[-1])
+    return Sources(sums, effects, began, texts, prompt.sentences[-1])
 
 
 def hidden_effects(model: Any, found: Trace, of_pair: np.ndarray, count: int, answer: int) -> np.ndarray:
@@ -127,7 +142,7 @@ def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.Data
     """Trace the prompts that a sentence answers, one line each.
 
     Columns: kind, question, correct (among the candidates), probability (of the answer among them), traced, hidden,
-    rests, holds, support, mentions, sentences, source, needed, stated.
+    followed, rests, followed_rests, holds, support, mentions, sentences, source, needed, origin, stated.
     """
     lines = []
     for prompt in asked:
@@ -147,13 +162,16 @@ def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.Data
                 "probability": float(np.exp(scores[right] - np.logaddexp.reduce(scores))),
                 "traced": found.source == found.stated,
                 "hidden": found.needed == found.stated,
+                "followed": found.origin == found.stated,
                 "rests": found.source in support,
+                "followed_rests": found.origin in support,
                 "holds": holding[found.source],
                 "support": len(support),
                 "mentions": sum(holding),
                 "sentences": len(found.texts),
                 "source": found.source,
                 "needed": found.needed,
+                "origin": found.origin,
                 "stated": found.stated,
             }
         )

@@ -2,11 +2,13 @@
 
     text = write(model, tokenizer, "One day, Tom", 40, temperature=0.8)
     explain(model, tokenizer, text)         one line a pair: word, layer, head, weight, contribution, where stored
+    beginnings(model, tokenizer, text)      one line a word that was read: what it adds along all paths
 
 A word is made token by token. Of each token's logit, less the mean logit of the `RIVALS` tokens that were the most
 probable, every part is known (`mosaics.trace`); `explain` keeps the pairs of contextual memories. A pair stored at step
 t has a key made of the tokens up to t and a value made of token t + 1 (and t): "the red -> ball" is the pair that was
-stored when `ball` was read behind `the red`.
+stored when `ball` was read behind `the red`. Its value may hold what earlier layers had found elsewhere; `beginnings`
+follows that back to the words that were read (`mosaics.origins`).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ COLUMNS = (
     "word", "text", "token", "layer", "memory", "head", "where", "step", "key", "value", "weight", "contribution",
     "share",
 )  # fmt: skip
+BEGINNINGS = ("word", "text", "token", "from", "from_text", "contribution", "share")
 RIVALS = 50
 """Most probable tokens against whose mean a token's logit is traced."""
 SHOWN = 3
@@ -103,16 +106,50 @@ def explain(model: Any, tokenizer: Tokenizer, written: Written, top: int = 3) ->
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def pairs_of(model: Any, read: tuple[int, ...], token: int) -> pd.DataFrame:
-    """Pairs of the contextual memories that made the logit of `token` after `read`, with their contributions."""
+def beginnings(model: Any, tokenizer: Tokenizer, written: Written, top: int = 3) -> pd.DataFrame:
+    """Return the `top` words, read or written before, that add the most to each token of the continuation.
+
+    Columns: word (number, from 0), text (of the word), token, from (place of the word that adds, among all words of the
+    text, from 0), from_text, contribution (nats of logit, along all paths through the layers), share (of what all words
+    that raise the token add).
+    """
+    from mosaics.origins import origins
+    from mosaics.trace import exact
+
+    integer("top", top, 1)
+    lone = exact(model)
+    texts = [tokenizer.decode(written.tokens[first:last]) for first, last in written.spans]
+    word_of = np.repeat(np.arange(len(texts)), [last - first for first, last in written.spans])
+    lines = []
+    for number, (first, last) in enumerate(written.words()):
+        for place in range(first, last):
+            read, token = written.tokens[:place], written.tokens[place]
+            found = origins(lone, read, token, against="mean", among=rivals(lone, read, token))
+            sums = np.bincount(word_of[:place], found.contributions)
+            raised = sums.clip(min=0.0).sum()
+            for source in np.argsort(-sums, kind="stable")[:top].tolist():
+                lines.append({
+                    "word": number, "text": tokenizer.decode(written.tokens[first:last]),
+                    "token": tokenizer.decode([token]), "from": source, "from_text": texts[source],
+                    "contribution": sums[source], "share": sums[source] / raised if raised else np.nan,
+                })  # fmt: skip
+    return pd.DataFrame(lines, columns=BEGINNINGS)
+
+
+def rivals(model: Any, read: tuple[int, ...], token: int) -> list[int]:
+    """Return the token and the `RIVALS` most probable ones after `read`, against whose mean it is traced."""
     import torch
 
+    with torch.no_grad():
+        likeliest = model(torch.tensor(read)[None])[0, -1].topk(min(RIVALS, model.config.vocabulary)).indices
+    return sorted({token, *likeliest.tolist()})
+
+
+def pairs_of(model: Any, read: tuple[int, ...], token: int) -> pd.DataFrame:
+    """Pairs of the contextual memories that made the logit of `token` after `read`, with their contributions."""
     from mosaics.trace import trace
 
-    tokens = torch.tensor(read)
-    with torch.no_grad():
-        rivals = model(tokens[None])[0, -1].topk(min(RIVALS, model.config.vocabulary)).indices.tolist()
-    found = trace(model, tokens, outputs=sorted({token, *rivals}))
+    found = trace(model, read, outputs=rivals(model, read, token))
     table = found.parts.assign(contribution=found.contribution(token, "mean"))
     return table[table["kind"] == "pair"]
 

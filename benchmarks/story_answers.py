@@ -8,8 +8,9 @@ trains the laptop recipe of `mosaics.tasks.story_answers` (a finished run is rea
     guesses           how often rules that look at the surface alone are right (analysis.story_guesses)
     new facts         1 to 8 colors stated, one asked for 50 to 200 words later
     in full           the same of questions whose answer names its subject again ("The drum is with" for "It is with")
-    tracing           the sentence that adds the most to the right answer, and the one without whose pairs the most is
-                      lost (mosaic only; analysis.story_tracing)
+    tracing           the sentence that adds the most to the right answer, the one without whose pairs the most is
+                      lost, and the one whose words add the most when followed through all layers (mosaic only;
+                      analysis.story_tracing)
     profile           where memories or attention heads look (analysis.attention_profile)
     specialisation    which head's removal hurts which factor's prompts (analysis.specialisation)
 
@@ -40,6 +41,7 @@ from toyworlds.core.validate import integer
 from toyworlds.stories.prompts import prompts
 
 TRACEABLE = ("factual", "logical", "consistency")
+TRACED = ("traced", "hidden", "followed", "rests", "followed_rests", "holds")
 PROFILE_LENGTH = 192
 SURE = 0.9
 """A right answer of this probability among its candidates is not a guess."""
@@ -137,7 +139,7 @@ class StoryAnswers:
         """Share of the correctly answered prompts whose largest contribution comes from the stating sentence."""
         table = traced(model, tokenizer, story_prompts(Stories(), self.seed, self.prompts, in_full=in_full))
         right = table[table["correct"]]
-        show(right.groupby("question")[["traced", "hidden", "rests", "holds", "mentions", "sentences"]].mean())
+        show(right.groupby("question")[[*TRACED, "mentions", "sentences"]].mean())
         return {
             "statement in the story": len(table),
             "answered right": len(right),
@@ -161,14 +163,12 @@ def shares(lines: pd.DataFrame) -> dict[str, Any]:
     """Shares of traced prompts, with intervals, and the chance level of picking a sentence blindly."""
     if lines.empty:
         return {"prompts": 0}
-    intervals = {
-        name: rate_interval(int(lines[name].sum()), len(lines)) for name in ("traced", "hidden", "rests", "holds")
-    }
+    intervals = {name: rate_interval(int(lines[name].sum()), len(lines)) for name in TRACED}
     return {
         "prompts": len(lines),
         **{name: dataclasses.asdict(interval) for name, interval in intervals.items()},
-        "chance of traced and hidden": float((1.0 / lines["sentences"]).mean()),
-        "chance of rests": float((lines["support"] / lines["sentences"]).mean()),
+        "chance of traced, hidden and followed": float((1.0 / lines["sentences"]).mean()),
+        "chance of rests and followed_rests": float((lines["support"] / lines["sentences"]).mean()),
         "chance of holds": float((lines["mentions"] / lines["sentences"]).mean()),
     }
 

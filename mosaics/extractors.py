@@ -240,10 +240,11 @@ class PeekingValue(nn.Module):
         return self._normalised(x if self.project is None else project(self.project, x, state.past), state)
 
     def _normalised(self, projected: Tensor, state: ValueState | None) -> Tensor:
-        values = unit(self._mixed(widened(projected), state), self.scale()[:, None], self.offset)
+        values = unit(self.mixed(widened(projected), state), self.scale()[:, None], self.offset)
         return values.to(projected.dtype).transpose(1, 2)
 
-    def _mixed(self, projected: Tensor, state: ValueState | None) -> Tensor:
+    def mixed(self, projected: Tensor, state: ValueState | None = None) -> Tensor:
+        """Return u (batch, T, heads, d / heads) as it is made at each step of v~ (batch, T, d); see the module."""
         values = projected.unflatten(-1, (self.heads, -1))
         if self.mix is None:
             return values

@@ -1,7 +1,8 @@
-"""`mosaicbench generate-text RUN --prompt TEXT`: continue a text; with --trace, show what made each word."""
+"""`mosaicbench generate-text RUN --prompt TEXT`: continue a text; --trace and --origins show what made each word."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 WIDE = 110
 """Columns of the table where there is no terminal to fit it into."""
+TITLE_ORIGINS = "The words that add the most to each token, followed through all layers"
 TITLE = "The pairs that add the most to each token: logit less the mean of the likeliest; memory = layer(.level).head"
 
 
@@ -48,8 +50,10 @@ class Command:
     """Folder of the token streams, where it is not where the run had it."""
     trace: bool = False
     """Show the pairs that made each word (Memory Mosaics)."""
+    origins: bool = False
+    """Show the words that each word was made of, followed through all layers (Memory Mosaics)."""
     top: int = 3
-    """Pairs to show for each token."""
+    """Pairs or words to show for each token."""
     table: Path | None = None
     """CSV file to write the pairs to."""
 
@@ -66,7 +70,7 @@ class Command:
         from rich.console import Console
         from rich.text import Text
 
-        from analysis.text_tracing import explain, write
+        from analysis.text_tracing import beginnings, explain, write
 
         model, data = load(self.run_folder, self.weights, self.data)
         how: dict[str, Any] = {"temperature": self.temperature, "top_p": self.top_p, "seed": self.seed}
@@ -74,13 +78,16 @@ class Command:
         written = write(model, data.tokenizer, prompt, self.tokens, top_k=self.top_k or None, **how)
         console = Console(highlight=False, soft_wrap=True)
         console.print(Text(prompt, style="dim") + Text(written.continuation(data.tokenizer)))
+        wide = Console(highlight=False, width=None if console.is_terminal else WIDE)
+        if self.origins:
+            wide.print(beginnings_table(beginnings(model, data.tokenizer, written, self.top)))
         if not self.trace:
             return
         pairs = explain(model, data.tokenizer, written, self.top)
         if pairs.empty:
             print("no stored pair had a part in it: there were none yet")
         else:
-            Console(highlight=False, width=None if console.is_terminal else WIDE).print(pairs_table(pairs))
+            wide.print(pairs_table(pairs))
         if self.table is not None:
             pairs.to_csv(self.table, index=False)
             print(f"written: {self.table}")
@@ -102,29 +109,53 @@ def load(folder: Path, weights: str, data: Path | None) -> tuple[Any, TextData]:
 
 def pairs_table(pairs: pd.DataFrame) -> Table:
     """Return the pairs, a group of lines for each word."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=TITLE, title_justify="left", box=box.SIMPLE)
+    table = word_table(TITLE, "adds", "share", "memory", "weight")
+    table.add_column("stored pair", min_width=20)
+    for line, name, last in grouped(pairs):
+        memory = ".".join(str(part) for part in (line["layer"] + 1, line["memory"], line["head"]) if part != "")
+        pair = f"{shown(line['key'])} -> {shown(line['value'])}"
+        cells = [*amounts(line, name), memory, f"{line['weight']:.2f}", pair]
+        table.add_row(*map(Text, cells), end_section=last)
+    return table
+
+
+def beginnings_table(words: pd.DataFrame) -> Table:
+    """Return the words that were followed to, a group of lines for each word."""
+    from rich.text import Text
+
+    table = word_table(TITLE_ORIGINS, "adds", "share", "place")
+    table.add_column("word", min_width=20)
+    for line, name, last in grouped(words):
+        cells = [*amounts(line, name), str(line["from"]), shown(line["from_text"])]
+        table.add_row(*map(Text, cells), end_section=last)
+    return table
+
+
+def word_table(title: str, *columns: str) -> Table:
+    """Return an empty table whose first columns are the new word and its token."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
     for name in ("word", "token"):
         table.add_column(name, max_width=16, overflow="fold")
-    for name in ("adds", "share", "memory", "weight"):
+    for name in columns:
         table.add_column(name, no_wrap=True)
-    table.add_column("stored pair", min_width=20)
-    for _, lines in pairs.groupby("word", sort=False):
-        for place, (_, line) in enumerate(lines.iterrows()):
-            cells = [
-                shown(line["text"]) if place == 0 else "",
-                shown(line["token"]),
-                f"{line['contribution']:+.2f}",
-                f"{line['share']:.0%}",
-                ".".join(str(part) for part in (line["layer"] + 1, line["memory"], line["head"]) if part != ""),
-                f"{line['weight']:.2f}",
-                f"{shown(line['key'])} -> {shown(line['value'])}",
-            ]
-            table.add_row(*map(Text, cells), end_section=place == len(lines) - 1)
     return table
+
+
+def grouped(lines: pd.DataFrame) -> Iterator[tuple[Any, str, bool]]:
+    """Lines with the word, where it is the first line of it, and whether it is the last."""
+    for _, some in lines.groupby("word", sort=False):
+        for place, (_, line) in enumerate(some.iterrows()):
+            yield line, shown(line["text"]) if place == 0 else "", place == len(some) - 1
+
+
+def amounts(line: Any, name: str) -> list[str]:
+    """Return the cells of the word, the token, what is added and its share."""
+    return [name, shown(line["token"]), f"{line['contribution']:+.2f}", f"{line['share']:.0%}"]
 
 
 def shown(text: str) -> str:

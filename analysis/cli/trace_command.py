@@ -92,6 +92,7 @@ def trace_symbol(command: Command, run: Loaded) -> View:
 
     from analysis.plots.trace_terminal import trace_view
     from analysis.plots.tracing import trace_figure
+    from mosaics.origins import origins
     from mosaics.trace import trace
     from regbench.problems import load
     from regbench.vocabulary import characters, encode
@@ -110,11 +111,14 @@ def trace_symbol(command: Command, run: Loaded) -> View:
     letters = [known[token] for token in found.inputs]
     output = known.index(_letter(command.output, known)) if command.output else int(found.predicted.argmax())
     against: Against = None if command.against == "none" else "mean"
+    followed = origins(run.model, found.inputs, output, against=against)
     heading = f"prediction after {len(letters)} tokens: {_likeliest(found.predicted, known)}\ntraced: {known[output]}"
-    lines: list[RenderableType] = [heading, trace_view(found, letters, output, against=against, top=command.top)]
+    view = trace_view(found, followed, letters, output, against=against, top=command.top)
+    lines: list[RenderableType] = [heading, view]
     if command.remove:
         lines.append(without(run.model, found, output, command.remove, known))
-    return found, Group(*lines), lambda: trace_figure(found, letters, output, f"'{known[output]}'", against)
+    name = f"'{known[output]}'"
+    return found, Group(*lines), lambda: trace_figure(found, followed, letters, output, name, against=against)
 
 
 def without(model: Any, found: Trace, output: int, count: int, known: str) -> str:

@@ -1,8 +1,10 @@
-"""A trace in a terminal: the text on the colours of its pairs, the sums by kind, the largest parts.
+"""A trace in a terminal: the text on the colours of its pairs and of its letters, sums by kind, the largest parts.
 
 ac|abbc|ac|abbcab      each letter on the colour of what the pair stored at it adds: blue raises, red lowers
  ▁       ▂      ▇      the same without colours: how much the pairs raise the output ..
       ▃                .. and lower it, each letter's sum on a common scale
+
+The text comes a second time on the colours of what each letter adds along all paths (`mosaics.origins`).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from analysis.plots.tracing import kind_label, memory_label
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mosaics.origins import Origins
     from mosaics.trace import Against, Trace
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -31,6 +34,7 @@ CONTEXT = 8
 
 def trace_view(
     found: Trace,
+    followed: Origins,
     letters: Sequence[str],
     output: int,
     *,
@@ -46,7 +50,16 @@ def trace_view(
         kinds.add_row(kind_label(str(kind)), f"{value:+.4f}")
     kinds.add_section()
     kinds.add_row("output", f"{by_kind.sum():+.4f}")
-    return Group(*strips(letters, sums, width), kinds, parts_table(found, letters, output, against, top))
+    began = followed.contributions
+    return Group(
+        "\nWhat the pair stored at each letter adds",
+        *strips(letters, sums, width),
+        f"\nWhat each letter adds along all paths: {began.sum():+.4f}, constants {followed.constant:+.4f}",
+        *strips(letters, began, width),
+        "",
+        kinds,
+        parts_table(found, letters, output, against, top),
+    )
 
 
 def moons_view(found: Trace, truth: np.ndarray, names: Sequence[str], top: int = 12) -> Group:

@@ -1,11 +1,13 @@
 """Pictures of traces: what each stored pair adds to an output, over the text; and the causal check of traces.
 
-    text_strip      the text, each letter on the colour of what the pair stored at it adds       blue raises, red lowers
+    text_strip      the text, each letter on the colour of what the pair stored at it, or the letter along all paths,
+                    adds                                                                         blue raises, red lowers
     memory_map      the same, memory by memory: one line a memory, one column a step
     kind_bars       sums over the kinds of parts: they add up to the output
     effect_bars     effects of removing named and matched pairs, with intervals
 
-Each takes a trace (`mosaics.trace`) or effects (`analysis.trace_effects`) and axes; none computes a result.
+Each takes a trace (`mosaics.trace`, `mosaics.origins`) or effects (`analysis.trace_effects`) and axes; none computes a
+result.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from analysis.trace_effects import Effects
+    from mosaics.origins import Origins
     from mosaics.trace import Against, Trace
 
 WRAP = 100
@@ -89,24 +92,33 @@ def memory_label(where: str, head: int) -> str:
     return f"block {words[1]}{level} head {head}" if words[0] == "blocks" else f"head {head}"
 
 
-def trace_figure(found: Trace, letters: Sequence[str], output: int, name: str, against: Against = "mean") -> Figure:
+def trace_figure(
+    found: Trace, followed: Origins, letters: Sequence[str], output: int, name: str, *, against: Against = "mean"
+) -> Figure:
     """Draw the trace of one output of a model of tokens; `letters` are those of the text read, `name` the output's."""
     table = found.by_source(output, against)
-    sums = table.to_numpy().sum(0)
     largest = max(float(np.abs(table.to_numpy()).max(initial=0.0)), 1e-12)
-    lines = -(-len(letters) // WRAP)
-    page, axes = figure(2, 2, width=13.0, height=2.6 + 0.3 * lines + 0.19 * len(table), width_ratios=[4.2, 1.0],
-                        height_ratios=[0.12 + 0.3 * lines, 1.0 + 0.19 * len(table)])  # fmt: skip
-    text_strip(axes[0, 0], letters, sums, max(float(np.abs(sums).max(initial=0.0)), 1e-12))
+    strip = 0.12 + 0.3 * -(-len(letters) // WRAP)
+    below = 1.0 + 0.19 * len(table)
+    page, axes = figure(3, 2, width=13.0, height=1.6 + 2.0 * (strip + 0.3) + below, width_ratios=[4.2, 1.0],
+                        height_ratios=[strip, strip, below])  # fmt: skip
     less = "" if against is None else " less the mean logit" if against == "mean" else f" less that of token {against}"
-    axes[0, 0].set_title(f"What the stored pairs add to the logit of {name}{less}")
-    image = memory_map(axes[1, 0], table.to_numpy(), [memory_label(*line) for line in table.index], largest)
-    axes[1, 0].set_title("The same by memory")
-    page.colorbar(image, ax=axes[1, 0], location="right", fraction=0.03, pad=0.01)
+    titles = (
+        f"What the stored pairs add to the logit of {name}{less}",
+        "What each letter adds along all paths through the layers",
+    )
+    strips = (table.to_numpy().sum(0), followed.contributions)
+    for ax, title, sums in zip(axes[:2, 0], titles, strips, strict=True):
+        text_strip(ax, letters, sums, max(float(np.abs(sums).max(initial=0.0)), 1e-12))
+        ax.set_title(title)
+    image = memory_map(axes[2, 0], table.to_numpy(), [memory_label(*line) for line in table.index], largest)
+    axes[2, 0].set_title("The stored pairs by memory")
+    page.colorbar(image, ax=axes[2, 0], location="right", fraction=0.03, pad=0.01)
     kinds = found.by_kind(output, against)
-    kind_bars(axes[1, 1], [kind_label(kind) for kind in kinds.index], kinds.to_numpy())
-    axes[1, 1].set_title("By kind of part")
-    axes[0, 1].set_axis_off()
+    kind_bars(axes[2, 1], [kind_label(kind) for kind in kinds.index], kinds.to_numpy())
+    axes[2, 1].set_title("By kind of part")
+    for ax in axes[:2, 1]:
+        ax.set_axis_off()
     return page
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from analysis.story_prompts import answered
 from analysis.story_tracing import begins, sentences_of, sources, traced
 from mosaics.edit import Remove, change
 from mosaics.mosaic import MemoryMosaicConfig
+from mosaics.origins import origins
 from mosaics.text.tokenizer import Characters, train_byte_pair
 from mosaics.trace import trace
 from toyworlds import Stories
@@ -73,6 +75,24 @@ def test_contributions_are_those_of_the_trace() -> None:
     assert found.source == int(expected.argmax())
 
 
+def test_origins_are_those_of_the_words_of_each_sentence() -> None:
+    tokenizer = train_byte_pair([TEXT + " blue green"] * 3, 330)
+    model = MemoryMosaicConfig(vocabulary=tokenizer.vocabulary, n_layers=2, n_heads=2, width=8).build(1).double()
+    found = sources(model, tokenizer, ASKED)
+    first = [int(row[0]) for row in tokenizer.encode([" red", " blue", " green"])]
+    tokens = [tokenizer.end, *tokenizer.encode([TEXT])[0].tolist()]
+    whole = origins(model, tokens, first[0], against="mean", among=first)
+    ends, expected = sentences_of(TEXT), np.zeros(7)
+    for place in range(1, len(tokens)):
+        end = len(tokenizer.decode(tokens[1 : place + 1]))
+        expected[int(np.searchsorted(ends, end, side="left"))] += whole.contributions[place]
+    np.testing.assert_allclose(found.origins, expected, atol=1e-12)
+    assert found.origin == int(expected.argmax())
+    logits = model(torch.tensor([tokens]))[0, -1, first].detach().numpy()
+    beside = whole.contributions[0] + whole.constant  # the end-of-text token, and what no word adds
+    assert found.origins.sum() + beside == pytest.approx(logits[0] - logits.mean(), abs=1e-6)
+
+
 @pytest.mark.parametrize("peek", [0, 1, 2])
 def test_effects_are_those_of_removed_pairs(peek: int) -> None:
     tokenizer = train_byte_pair([TEXT + " blue green"] * 3, 330)
@@ -108,5 +128,8 @@ def test_a_table_of_traced_prompts() -> None:
     assert table["support"].tolist() == [len(support) for support in supports]
     assert table["rests"].tolist() == [source in some for source, some in zip(table["source"], supports, strict=True)]
     assert (table["rests"] >= table["traced"]).all()
+    assert (table["followed"] == (table["origin"] == table["stated"])).all()
+    followed_rests = [origin in some for origin, some in zip(table["origin"], supports, strict=True)]
+    assert table["followed_rests"].tolist() == followed_rests
     with pytest.raises(InputError, match="a common fact"):
         sources(model, Characters(), next(prompt for prompt in asked if not prompt.sentences))

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from analysis.cli import run
 from analysis.cli.generate_text_command import pairs_table, shown
-from analysis.text_tracing import COLUMNS, RIVALS, explain, key_words, pairs_of, write
+from analysis.text_tracing import BEGINNINGS, COLUMNS, RIVALS, beginnings, explain, key_words, pairs_of, write
 from mosaics.catalogue import MODELS
 from mosaics.mosaic_v2 import MemoryMosaicV2Config
+from mosaics.origins import origins
 from mosaics.tasks.language import quick_recipe
 from mosaics.text import PrepareConfig, prepare_text
 from mosaics.text.tokenizer import Characters
@@ -102,6 +103,26 @@ def test_explanations_name_words(trained):
     assert key_words(data.tokenizer, text, 0) == "<|endoftext|>"
 
 
+def test_beginnings_are_the_origins_by_word(trained):
+    model, data, _ = trained
+    text = write(model, data.tokenizer, "Tom and Anna had fun. Tom had", 4, temperature=0.0)
+    table = beginnings(model, data.tokenizer, text, top=100)
+    assert tuple(table) == BEGINNINGS
+    read, token = text.tokens[:-1], text.tokens[-1]
+    likeliest = np.argsort(-trace(model, read).predicted)[:RIVALS].tolist()
+    found = origins(model, read, token, against="mean", among=sorted({token, *likeliest}))
+    lines = table.tail(sum(start < len(read) for start, _ in text.spans)).set_index("from")
+    for number, (start, end) in enumerate(text.spans):
+        if start < len(read):
+            assert lines.loc[number, "contribution"] == pytest.approx(found.contributions[start:end].sum())
+            assert lines.loc[number, "from_text"] == data.tokenizer.decode(text.tokens[start:end])
+    assert lines["contribution"].is_monotonic_decreasing
+    raised = lines["contribution"].clip(lower=0.0)
+    assert lines["share"].clip(lower=0.0).to_numpy() == pytest.approx((raised / raised.sum()).to_numpy())
+    few = beginnings(model, data.tokenizer, text, top=2)
+    assert len(few) == 2 * (len(text.tokens) - text.prompt)
+
+
 def test_text_beyond_the_context_is_refused():
     model = MODELS["transformer"](vocabulary=257, n_layers=1, n_heads=2, width=8, context=10).build(0)
     with pytest.raises(InputError, match="tokens: expected a prompt and new tokens of at most 10 tokens together"):
@@ -125,6 +146,13 @@ def test_commands(trained, capsys, tmp_path):
     assert " -> " in said
     assert set(pd.read_csv(table)["text"]) == {" a", " red", " ball.", "<|endoftext|>"}
     assert run([*words, "--table", str(table)]) == 2
+    assert run([*words, "--origins", "--top", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "ball." in said
+    assert "followed through all layers" in said
+    assert "stored pair" not in said
+    assert run([*words[:3], "", "--tokens", "1", "--origins"]) == 0
+    assert "<|endoftext|>" in capsys.readouterr().out
     moved = folder / "elsewhere"
     data.path.rename(moved)
     assert run(words) == 1

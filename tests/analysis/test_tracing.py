@@ -14,7 +14,15 @@ from analysis.cli.parse import parse
 from analysis.cli.trace_command import Command
 from analysis.plots.style import figure
 from analysis.plots.trace_terminal import shade, strips, trace_view
-from analysis.plots.tracing import effect_bars, kind_bars, kind_label, memory_label, text_strip, trace_figure
+from analysis.plots.tracing import (
+    diverging,
+    effect_bars,
+    kind_bars,
+    kind_label,
+    memory_label,
+    text_strip,
+    trace_figure,
+)
 from analysis.runs import ORACLE, TRIGRAM, against_ngrams, load_run
 from analysis.trace_effects import cohen, correlation, effects, ratio_of_means
 from analysis.tracing import Stored, Traceability, match, measure, places, steps, total_variation
@@ -22,6 +30,7 @@ from mosaics.edit import Remove, change
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
 from mosaics.mosaic_v2 import MemoryMosaicV2Config
+from mosaics.origins import origins
 from mosaics.tasks.moons import MoonsTaskConfig
 from mosaics.tasks.recipe import Recipe
 from mosaics.tasks.regbench import laptop_recipe
@@ -264,9 +273,13 @@ def test_a_loaded_run_predicts_as_when_it_was_trained(runs):
 def test_pictures(mosaic):
     found = trace(mosaic, [1, 2, 5, 2, 1, 3, 5, 1, 2])
     letters = [LETTERS[token] for token in found.inputs]
-    page = trace_figure(found, letters, 2, "'b'")
-    strip, _, memories, bars = page.axes[:4]
-    assert [text.get_text() for text in strip.texts] == letters
+    followed = origins(mosaic, found.inputs, 2, against="mean")
+    page = trace_figure(found, followed, letters, 2, "'b'")
+    strip, _, paths, _, memories, bars = page.axes[:6]
+    for ax, sums in ((strip, found.by_source(2, "mean").sum().to_numpy()), (paths, followed.contributions)):
+        assert [text.get_text() for text in ax.texts] == letters
+        shades = [tuple(patch.get_facecolor()) for patch in ax.patches]
+        assert shades == [diverging()(0.5 + 0.5 * value / np.abs(sums).max()) for value in sums]
     assert len(memories.get_yticks()) == 4
     heights = [bar.get_width() for bar in bars.patches]
     assert heights[-1] == pytest.approx(sum(heights[:-1]))
@@ -305,9 +318,13 @@ def test_terminal_view(mosaic):
     found = trace(mosaic, [1, 2, 5, 2, 1, 3, 5, 1, 2])
     letters = [LETTERS[token] for token in found.inputs]
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(trace_view(found, letters, 2, top=len(found.parts)))
+    followed = origins(mosaic, found.inputs, 2, against="mean")
+    console.print(trace_view(found, followed, letters, 2, top=len(found.parts)))
     said = console.export_text()
-    assert "ab|bac|ab" in said
+    assert said.count("\nab|bac|ab") == 2
+    began = followed.contributions.sum()
+    assert f"along all paths: {began:+.4f}, constants {followed.constant:+.4f}" in said
+    assert began + followed.constant == pytest.approx(found.predicted[2] - found.predicted.mean(), abs=1e-6)
     assert f"{found.predicted[2] - found.predicted.mean():+.4f}" in said
     assert "3: ab|b then a" in said
     assert "number 3" in said
