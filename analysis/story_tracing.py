@@ -19,6 +19,11 @@ D for both, O for the one where it began. D is causal, and it alone sees what a 
 and those that the solver needs; `followed_rests` asks the same of the origin. "Tom was already there" says where Tom
 is, the sentence before it names the place.
 
+Whether the answer really comes from there is tried: where the source or the origin of a right answer holds the
+answer's word, the word is exchanged there, and there alone, for another of its kind that the story does not know, and
+the model is asked again. `source_moves`, `origin_moves`: it answers the new word; `others_move`: it does where the word
+is exchanged in another sentence that holds it, the last that is neither. None where there is nothing to exchange.
+
 Answers of several tokens are traced by their first; candidates that begin alike count once. Common facts have no
 stating sentence and are left out. Where the answer's word stands in several sentences, `holds` tells whether the source
 is one of them; `mentions` is their number. The chance level of `traced`, `hidden` and `followed` is 1 / sentences, of
@@ -29,7 +34,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,12 +143,31 @@ def begins(tokenizer: Tokenizer, tokens: Sequence[int]) -> np.ndarray:
     return starts + [len(piece) - len(piece.lstrip()) if piece.strip() else 0 for piece in pieces]
 
 
+def moves(model: Any, tokenizer: Tokenizer, prompt: Prompt, place: int, stranger: str) -> bool:
+    """Whether the model answers `stranger` where that stands for the answer in sentence `place`, and there alone."""
+    start, end = [0, *sentences_of(prompt.text)][place : place + 2]
+    exchanged = re.sub(rf"\b{re.escape(prompt.answer)}\b", stranger, prompt.text[start:end])
+    text = prompt.text[:start] + exchanged + prompt.text[end:]
+    candidates = tuple(dict.fromkeys((*prompt.candidates, stranger)))
+    scores = candidate_scores(model, tokenizer, replace(prompt, text=text, candidates=candidates))
+    return candidates[int(scores.argmax())] == stranger
+
+
+def stands(word: str, text: str) -> bool:
+    """Whether the word, or words, stand in the text."""
+    return bool(re.search(rf"\b{re.escape(word)}\b", text))
+
+
 def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.DataFrame:
     """Trace the prompts that a sentence answers, one line each.
 
     Columns: kind, question, correct (among the candidates), probability (of the answer among them), traced, hidden,
-    followed, rests, followed_rests, holds, support, mentions, sentences, source, needed, origin, stated.
+    followed, rests, followed_rests, holds, source_moves, origin_moves, others_move, support, mentions, sentences,
+    source, needed, origin, stated. Words are exchanged for candidates of other prompts with the same question.
     """
+    kin: dict[str, list[str]] = {}
+    for prompt in asked:
+        kin.setdefault(prompt.question, []).extend(prompt.candidates)
     lines = []
     for prompt in asked:
         if not prompt.sentences:
@@ -152,13 +176,22 @@ def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.Data
         right = prompt.candidates.index(prompt.answer)
         found = sources(model, tokenizer, prompt)
         support = {*prompt.sentences, *solver.answer(prompt.text)[1]}
-        word = re.compile(rf"\b{re.escape(prompt.answer)}\b")
-        holding = [bool(word.search(text)) for text in found.texts]
+        holding = [stands(prompt.answer, text) for text in found.texts]
+        correct = int(scores.argmax()) == right
+        others = [place for place, held in enumerate(holding) if held and place not in {found.source, found.origin}]
+        tried = {"source": found.source, "origin": found.origin, "others": others[-1] if others else None}
+        stranger = next((one for one in dict.fromkeys(kin[prompt.question]) if not stands(one, prompt.text)), None)
+        moved = {
+            name: moves(model, tokenizer, prompt, place, stranger)
+            if correct and stranger is not None and place is not None and holding[place]
+            else None
+            for name, place in tried.items()
+        }
         lines.append(
             {
                 "kind": prompt.kind,
                 "question": prompt.question,
-                "correct": int(scores.argmax()) == right,
+                "correct": correct,
                 "probability": float(np.exp(scores[right] - np.logaddexp.reduce(scores))),
                 "traced": found.source == found.stated,
                 "hidden": found.needed == found.stated,
@@ -166,6 +199,9 @@ def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.Data
                 "rests": found.source in support,
                 "followed_rests": found.origin in support,
                 "holds": holding[found.source],
+                "source_moves": moved["source"],
+                "origin_moves": moved["origin"],
+                "others_move": moved["others"],
                 "support": len(support),
                 "mentions": sum(holding),
                 "sentences": len(found.texts),

@@ -9,8 +9,8 @@ trains the laptop recipe of `mosaics.tasks.story_answers` (a finished run is rea
     new facts         1 to 8 colors stated, one asked for 50 to 200 words later
     in full           the same of questions whose answer names its subject again ("The drum is with" for "It is with")
     tracing           the sentence that adds the most to the right answer, the one without whose pairs the most is
-                      lost, and the one whose words add the most when followed through all layers (mosaic only;
-                      analysis.story_tracing)
+                      lost, and the one whose words add the most when followed through all layers; whether the answer
+                      changes with its word there (mosaic only; analysis.story_tracing)
     profile           where memories or attention heads look (analysis.attention_profile)
     specialisation    which head's removal hurts which factor's prompts (analysis.specialisation)
 
@@ -42,6 +42,7 @@ from toyworlds.stories.prompts import prompts
 
 TRACEABLE = ("factual", "logical", "consistency")
 TRACED = ("traced", "hidden", "followed", "rests", "followed_rests", "holds")
+MOVED = ("source_moves", "origin_moves", "others_move")
 PROFILE_LENGTH = 192
 SURE = 0.9
 """A right answer of this probability among its candidates is not a guess."""
@@ -139,7 +140,7 @@ class StoryAnswers:
         """Share of the correctly answered prompts whose largest contribution comes from the stating sentence."""
         table = traced(model, tokenizer, story_prompts(Stories(), self.seed, self.prompts, in_full=in_full))
         right = table[table["correct"]]
-        show(right.groupby("question")[[*TRACED, "mentions", "sentences"]].mean())
+        show(right.astype(dict.fromkeys(MOVED, float)).groupby("question")[[*TRACED, *MOVED, "mentions"]].mean())
         return {
             "statement in the story": len(table),
             "answered right": len(right),
@@ -164,8 +165,13 @@ def shares(lines: pd.DataFrame) -> dict[str, Any]:
     if lines.empty:
         return {"prompts": 0}
     intervals = {name: rate_interval(int(lines[name].sum()), len(lines)) for name in TRACED}
+    for name in MOVED:
+        tried = lines[name].dropna()
+        if len(tried):
+            intervals[name] = rate_interval(int(tried.sum()), len(tried))
     return {
         "prompts": len(lines),
+        "answer's word exchanged": {name: int(lines[name].notna().sum()) for name in MOVED},
         **{name: dataclasses.asdict(interval) for name, interval in intervals.items()},
         "chance of traced, hidden and followed": float((1.0 / lines["sentences"]).mean()),
         "chance of rests and followed_rests": float((lines["support"] / lines["sentences"]).mean()),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from analysis import story_tracing
 from analysis.story_prompts import answered
-from analysis.story_tracing import begins, sentences_of, sources, traced
+from analysis.story_tracing import begins, moves, sentences_of, sources, stands, traced
 from mosaics.edit import Remove, change
 from mosaics.mosaic import MemoryMosaicConfig
 from mosaics.origins import origins
@@ -113,6 +116,27 @@ def test_effects_are_those_of_removed_pairs(peek: int) -> None:
     assert found.needed == int(found.effects.argmax())
 
 
+def test_a_word_is_exchanged_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Prompt] = []
+
+    def scores(model: object, tokenizer: object, prompt: Prompt) -> np.ndarray:
+        read.append(prompt)
+        friend = prompt.text.split("named ")[1].split(".")[0]
+        return np.array([float(candidate == friend) for candidate in prompt.candidates])
+
+    monkeypatch.setattr(story_tracing, "candidate_scores", scores)
+    asked = replace(ASKED, answer="Tom", candidates=("Lily", "Tom", "Mom"))
+    assert moves(None, Characters(), asked, 1, "Ben")
+    assert read[0].text == TEXT.replace("named Tom", "named Ben")
+    assert read[0].candidates == ("Lily", "Tom", "Mom", "Ben")
+    assert moves(None, Characters(), asked, 1, "Lily")
+    assert read[1].candidates == asked.candidates
+    assert not moves(None, Characters(), asked, 4, "Ben")
+    assert read[2].text == TEXT.replace("Tom was", "Ben was")
+    assert stands("red", "A red, red kite.")
+    assert not stands("red", "A redder kite.")
+
+
 def test_a_table_of_traced_prompts() -> None:
     model = MemoryMosaicConfig(vocabulary=257, n_layers=1, n_heads=1, width=4).build(0).double()
     asked = [*prompts(Stories(), 4, "factual", 3), *prompts(Stories(), 4, "consistency", 2)]
@@ -131,5 +155,6 @@ def test_a_table_of_traced_prompts() -> None:
     assert (table["followed"] == (table["origin"] == table["stated"])).all()
     followed_rests = [origin in some for origin, some in zip(table["origin"], supports, strict=True)]
     assert table["followed_rests"].tolist() == followed_rests
+    assert table.loc[~table["correct"], ["source_moves", "origin_moves", "others_move"]].isna().all(axis=None)
     with pytest.raises(InputError, match="a common fact"):
         sources(model, Characters(), next(prompt for prompt in asked if not prompt.sentences))
