@@ -5,7 +5,7 @@
     D[s] = ln p(answer) - ln p(answer) with those pairs hidden from all memories, p among the candidates, in nats
                                                                                               (`mosaics.edit.hiding`)
     O[s] = sum over the tokens of sentence s of what they add to the answer's logit, less its mean over the candidates,
-           along all paths through the layers                                                    (`mosaics.origins`)
+           along all paths through the layers; the end-of-text token and constants add the rest  (`mosaics.origins`)
     source = argmax_s C[s] over the story's sentences and the question;   traced: source = the sentence that states it
     needed = argmax_s D[s];                                               hidden: needed = the sentence that states it
     origin = argmax_s O[s];                                             followed: origin = the sentence that states it
@@ -19,10 +19,15 @@ D for both, O for the one where it began. D is causal, and it alone sees what a 
 and those that the solver needs; `followed_rests` asks the same of the origin. "Tom was already there" says where Tom
 is, the sentence before it names the place.
 
-Whether the answer really comes from there is tried: where the source or the origin of a right answer holds the
-answer's word, the word is exchanged there, and there alone, for another of its kind that the story does not know, and
-the model is asked again. `source_moves`, `origin_moves`: it answers the new word; `others_move`: it does where the word
-is exchanged in another sentence that holds it, the last that is neither. None where there is nothing to exchange.
+From where the model took the word itself can be tried in another way, where the story holds it:
+
+    X[s] = ln p(other) / p(answer) with the answer's word exchanged for `other` in sentence s, and there alone, less the
+           same of the story as it is; nats, for the sentences that hold the word
+    exchanged = argmax_s X[s];   moved: with that exchange the model answers `other`
+
+`other` is a word that the story does not know, of the candidates for the same question in other prompts, another one
+each time. Source, origin or statement can be held against `exchanged` where several sentences hold the word; chance is
+1 / mentions. A name that is exchanged in one sentence has never been introduced; the story need not be sound for this.
 
 Answers of several tokens are traced by their first; candidates that begin alike count once. Common facts have no
 stating sentence and are left out. Where the answer's word stands in several sentences, `holds` tells whether the source
@@ -143,14 +148,24 @@ def begins(tokenizer: Tokenizer, tokens: Sequence[int]) -> np.ndarray:
     return starts + [len(piece) - len(piece.lstrip()) if piece.strip() else 0 for piece in pieces]
 
 
-def moves(model: Any, tokenizer: Tokenizer, prompt: Prompt, place: int, stranger: str) -> bool:
-    """Whether the model answers `stranger` where that stands for the answer in sentence `place`, and there alone."""
-    start, end = [0, *sentences_of(prompt.text)][place : place + 2]
-    exchanged = re.sub(rf"\b{re.escape(prompt.answer)}\b", stranger, prompt.text[start:end])
-    text = prompt.text[:start] + exchanged + prompt.text[end:]
-    candidates = tuple(dict.fromkeys((*prompt.candidates, stranger)))
-    scores = candidate_scores(model, tokenizer, replace(prompt, text=text, candidates=candidates))
-    return candidates[int(scores.argmax())] == stranger
+def exchange_effects(
+    model: Any, tokenizer: Tokenizer, prompt: Prompt, other: str, places: Sequence[int]
+) -> tuple[np.ndarray, bool]:
+    """X of the sentences of those places, (places,), and whether the exchange of the largest moves the answer."""
+    ends = [0, *sentences_of(prompt.text)]
+    word = re.compile(rf"\b{re.escape(prompt.answer)}\b")
+    candidates = tuple(dict.fromkeys((*prompt.candidates, other)))
+    answer, stranger = candidates.index(prompt.answer), candidates.index(other)
+    texts = [prompt.text] + [
+        prompt.text[: ends[place]]
+        + word.sub(other, prompt.text[ends[place] : ends[place + 1]])
+        + prompt.text[ends[place + 1] :]
+        for place in places
+    ]
+    scores = [candidate_scores(model, tokenizer, replace(prompt, text=text, candidates=candidates)) for text in texts]
+    odds = np.array([row[stranger] - row[answer] for row in scores])
+    effects = odds[1:] - odds[0]
+    return effects, bool(scores[1 + int(effects.argmax())].argmax() == stranger)
 
 
 def stands(word: str, text: str) -> bool:
@@ -162,52 +177,48 @@ def traced(model: Any, tokenizer: Tokenizer, asked: Sequence[Prompt]) -> pd.Data
     """Trace the prompts that a sentence answers, one line each.
 
     Columns: kind, question, correct (among the candidates), probability (of the answer among them), traced, hidden,
-    followed, rests, followed_rests, holds, source_moves, origin_moves, others_move, support, mentions, sentences,
-    source, needed, origin, stated. Words are exchanged for candidates of other prompts with the same question.
+    followed, rests, followed_rests, holds, moved, support, mentions, sentences, source, needed, origin, stated,
+    exchanged (it and moved None where no word can be exchanged).
     """
     kin: dict[str, list[str]] = {}
     for prompt in asked:
         kin.setdefault(prompt.question, []).extend(prompt.candidates)
+    kin = {question: sorted(set(words)) for question, words in kin.items()}
     lines = []
-    for prompt in asked:
+    for number, prompt in enumerate(asked):
         if not prompt.sentences:
             continue
         scores = candidate_scores(model, tokenizer, prompt)
         right = prompt.candidates.index(prompt.answer)
         found = sources(model, tokenizer, prompt)
         support = {*prompt.sentences, *solver.answer(prompt.text)[1]}
-        holding = [stands(prompt.answer, text) for text in found.texts]
-        correct = int(scores.argmax()) == right
-        others = [place for place, held in enumerate(holding) if held and place not in {found.source, found.origin}]
-        tried = {"source": found.source, "origin": found.origin, "others": others[-1] if others else None}
-        stranger = next((one for one in dict.fromkeys(kin[prompt.question]) if not stands(one, prompt.text)), None)
-        moved = {
-            name: moves(model, tokenizer, prompt, place, stranger)
-            if correct and stranger is not None and place is not None and holding[place]
-            else None
-            for name, place in tried.items()
-        }
+        holding = [place for place, text in enumerate(found.texts) if stands(prompt.answer, text)]
+        strangers = [word for word in kin[prompt.question] if not stands(word, prompt.text)]
+        exchanged, moved = None, None
+        if holding and strangers:
+            other = strangers[number % len(strangers)]
+            effects, moved = exchange_effects(model, tokenizer, prompt, other, holding)
+            exchanged = holding[int(effects.argmax())]
         lines.append(
             {
                 "kind": prompt.kind,
                 "question": prompt.question,
-                "correct": correct,
+                "correct": int(scores.argmax()) == right,
                 "probability": float(np.exp(scores[right] - np.logaddexp.reduce(scores))),
                 "traced": found.source == found.stated,
                 "hidden": found.needed == found.stated,
                 "followed": found.origin == found.stated,
                 "rests": found.source in support,
                 "followed_rests": found.origin in support,
-                "holds": holding[found.source],
-                "source_moves": moved["source"],
-                "origin_moves": moved["origin"],
-                "others_move": moved["others"],
+                "holds": found.source in holding,
+                "moved": moved,
                 "support": len(support),
-                "mentions": sum(holding),
+                "mentions": len(holding),
                 "sentences": len(found.texts),
                 "source": found.source,
                 "needed": found.needed,
                 "origin": found.origin,
+                "exchanged": exchanged,
                 "stated": found.stated,
             }
         )

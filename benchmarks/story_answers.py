@@ -9,8 +9,8 @@ trains the laptop recipe of `mosaics.tasks.story_answers` (a finished run is rea
     new facts         1 to 8 colors stated, one asked for 50 to 200 words later
     in full           the same of questions whose answer names its subject again ("The drum is with" for "It is with")
     tracing           the sentence that adds the most to the right answer, the one without whose pairs the most is
-                      lost, and the one whose words add the most when followed through all layers; whether the answer
-                      changes with its word there (mosaic only; analysis.story_tracing)
+                      lost, and the one whose words add the most when followed through all layers; the one where the
+                      answer's word, exchanged, moves the answer the most (mosaic only; analysis.story_tracing)
     profile           where memories or attention heads look (analysis.attention_profile)
     specialisation    which head's removal hurts which factor's prompts (analysis.specialisation)
 
@@ -42,7 +42,7 @@ from toyworlds.stories.prompts import prompts
 
 TRACEABLE = ("factual", "logical", "consistency")
 TRACED = ("traced", "hidden", "followed", "rests", "followed_rests", "holds")
-MOVED = ("source_moves", "origin_moves", "others_move")
+NAMED = ("stated", "source", "needed", "origin")
 PROFILE_LENGTH = 192
 SURE = 0.9
 """A right answer of this probability among its candidates is not a guess."""
@@ -140,7 +140,7 @@ class StoryAnswers:
         """Share of the correctly answered prompts whose largest contribution comes from the stating sentence."""
         table = traced(model, tokenizer, story_prompts(Stories(), self.seed, self.prompts, in_full=in_full))
         right = table[table["correct"]]
-        show(right.astype(dict.fromkeys(MOVED, float)).groupby("question")[[*TRACED, *MOVED, "mentions"]].mean())
+        show(right.astype({"moved": float}).groupby("question")[[*TRACED, "moved", "mentions", "sentences"]].mean())
         return {
             "statement in the story": len(table),
             "answered right": len(right),
@@ -149,6 +149,7 @@ class StoryAnswers:
             "answer's word in one sentence only": shares(right[right["mentions"] == 1]),
             f"probability at least {SURE}": shares(right[right["probability"] >= SURE]),
             "by question": {str(name): shares(lines) for name, lines in right.groupby("question")},
+            "exchanged": exchanges(right),
         }
 
     def profile(self, model: Any, tokenizer: Any) -> list[dict[str, Any]]:
@@ -165,18 +166,32 @@ def shares(lines: pd.DataFrame) -> dict[str, Any]:
     if lines.empty:
         return {"prompts": 0}
     intervals = {name: rate_interval(int(lines[name].sum()), len(lines)) for name in TRACED}
-    for name in MOVED:
-        tried = lines[name].dropna()
-        if len(tried):
-            intervals[name] = rate_interval(int(tried.sum()), len(tried))
     return {
         "prompts": len(lines),
-        "answer's word exchanged": {name: int(lines[name].notna().sum()) for name in MOVED},
         **{name: dataclasses.asdict(interval) for name, interval in intervals.items()},
         "chance of traced, hidden and followed": float((1.0 / lines["sentences"]).mean()),
         "chance of rests and followed_rests": float((lines["support"] / lines["sentences"]).mean()),
         "chance of holds": float((lines["mentions"] / lines["sentences"]).mean()),
     }
+
+
+def exchanges(lines: pd.DataFrame) -> dict[str, Any]:
+    """Say how often the exchange of the answer's word moves the answer, and where it does so the most.
+
+    The second where several sentences hold the word: shares of prompts in which the sentence that states the answer,
+    adds the most, is needed the most, or is the origin, is the same as the exchanged one.
+    """
+    tried = lines[lines["exchanged"].notna()]
+    several = tried[tried["mentions"] > 1]
+    found: dict[str, Any] = {"prompts": len(tried), "several sentences hold the word": len(several)}
+    if len(tried):
+        found["moved"] = dataclasses.asdict(rate_interval(int(tried["moved"].sum()), len(tried)))
+    if len(several):
+        for name in NAMED:
+            same = int((several[name] == several["exchanged"]).sum())
+            found[f"{name} is the same"] = dataclasses.asdict(rate_interval(same, len(several)))
+        found["chance of the same"] = float((1.0 / several["mentions"]).mean())
+    return found
 
 
 def show(table: pd.DataFrame) -> None:

@@ -12,10 +12,10 @@ were made of, and so on. Where to look is taken as given, and what was found the
     persistent memory,   f(x) - f(0) = (integral over a from 0 to 1 of f'(a x)) x, the mean slope between nothing and
     or network           what it reads (integrated gradients); of the second version's too
 
-So each C_t is a sum over all paths from input t to the output, and together with C_0, what biases and f(0) add, they
-are the output: the integral is taken with as many points as that needs. Keys of contextual memories only say where to
-look, so what a word does by being asked with there counts for nobody; what happens without it is another question
-(`mosaics.edit`).
+So each C_t is a sum over all paths from input t to the output, and together with C_0, what biases and f(0) add (those
+of early layers by way of later ones too), they are the output. The integral is taken with so many points that they are,
+and that the number of points before gave the same C_t. Keys of contextual memories only say where to look, so what a
+word does by being asked with there counts for nobody; what happens without it is another question (`mosaics.edit`).
 
 Step T reads tokens (T + 1,) or vectors (T + 1, C); later inputs do not matter. All numbers are float64.
 
@@ -25,10 +25,10 @@ graphs of transformers, Ameisen et al., Circuit tracing, 2025. The use for Memor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -42,12 +42,14 @@ from mosaics.memory.leaky_average import leaky_average
 from mosaics.memory.windowed import pad
 from mosaics.moons_model import MoonsModel
 from mosaics.mosaic_v2 import SwiGLU
-from mosaics.trace import TOLERANCE, Against, as_inputs, exact
+from mosaics.trace import TOLERANCE, Against, until
 from mosaics.units import FeedForward, PersistentMemory
 from toyworlds.core.validate import InputError, choice, integer, reject
 
-POINTS = (16, 64, 256, 1024)
-"""Points of the integral: the first number of them with which the parts sum to the output is taken."""
+POINTS = (16, 24, 48, 96, 192, 384, 768, 1536)
+"""Points of the integral, tried one after the other."""
+nodes = lru_cache(np.polynomial.legendre.leggauss)
+"""Points from -1 to 1 and their weights, by their number."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Origins:
         return abs(float(self.contributions.sum()) + self.constant - self.predicted)
 
 
+@torch.inference_mode(mode=False)
 def origins(
     model: nn.Module,
     inputs: Tensor | np.ndarray | Sequence[int],
@@ -93,75 +96,83 @@ def origins(
     against : int, "mean" or None
         Another output, or the mean of the outputs `among`, that is taken off.
     among : sequence of int
-        The outputs of that mean; None for all of them.
+        The outputs of that mean, each once; None for all of them.
     position : int
         The step whose output is followed; negative numbers count from the end.
 
     Raises
     ------
     InputError
-        For another model, inputs or a position that do not fit, a model that is being edited, and where the parts do
-        not sum to the output with the largest number of points.
+        For another model, inputs or a position that do not fit, a model that is being edited, and where the largest
+        number of points is too small.
 
     """
     if isinstance(model, MoonsModel):
         reject("model", "a MemoryMosaic or a MemoryMosaicV2", "MoonsModel", "its one layer is traced by mosaics.trace")
-    memories(model)  # raises for models without
-    lone: Any = exact(model)
-    read = as_inputs(lone, inputs)
-    last = range(len(read))[integer("position", position, -len(read), len(read) - 1)]
-    read = read[: last + 1]
+    lone, read = until(model, inputs, position)
     direction = _direction(len(lone.ends.matrix), output, against, among)
+    read = read.clone()  # one that was made in inference mode cannot be followed
+    with torch.no_grad():
+        predicted = float(lone(read[None])[0, -1] @ direction)
+    limit = TOLERANCE * max(1.0, abs(predicted))
+    before = np.full(len(read), np.inf)
     for points in POINTS:
-        found = _followed(lone, read, direction, points)
-        if found.error <= TOLERANCE * max(1.0, abs(found.predicted)):
+        contributions, constant = _followed(lone, read, direction, points)
+        found = Origins(read.numpy(), predicted, contributions, constant, points)
+        off = max(found.error, float(np.abs(contributions - before).max()))
+        if off <= limit:
             return found
-    raise InputError(f"model: an output is not the sum of its parts (off by {found.error:.2g}): is it edited?")
+        before = contributions
+    raise InputError(
+        f"model: expected an output that is the sum of its parts; got one {off:.2g} off with {POINTS[-1]} points: "
+        "are there numbers that are not finite, or units in training mode?"
+    )
 
 
 def _direction(count: int, output: int, against: Against, among: Sequence[int] | None) -> Tensor:
     """Weights of the outputs, (outputs,), in what is followed."""
     direction = torch.zeros(count, dtype=torch.float64)
     direction[integer("output", output, 0, count - 1)] = 1.0
+    if among is not None and (against != "mean" or not isinstance(among, Iterable)):
+        reject("among", 'a sequence of outputs, with against="mean"', among)
     if isinstance(against, str):
         choice("against", against, ("mean",))
-        chosen = list(range(count) if among is None else among)
+        chosen = {integer("among", other, 0, count - 1) for other in (range(count) if among is None else among)}
         if not chosen:
             reject("among", "at least one output", among)
-        for other in chosen:
-            direction[integer("among", other, 0, count - 1)] -= 1.0 / len(chosen)
-    elif among is not None:
-        reject("among", 'none without against="mean"', among)
+        direction[list(chosen)] -= 1.0 / len(chosen)
     elif against is not None:
         direction[integer("against", against, 0, count - 1)] -= 1.0
     return direction
 
 
-def _followed(model: Any, read: Tensor, direction: Tensor, points: int) -> Origins:
+def _followed(model: Any, read: Tensor, direction: Tensor, points: int) -> tuple[np.ndarray, float]:
+    """C_t of each input and C_0."""
     with torch.enable_grad():
-        predicted = (model(read[None])[0, -1] @ direction).item()
         bias = getattr(model.ends.embedding, "bias", None)
         entered = model.ends.embedding(read[None]) - (0.0 if bias is None else bias)
         entered, one = entered.detach().requires_grad_(), torch.ones((), dtype=torch.float64, requires_grad=True)
-        with linear(model, entered if bias is None else entered + one * bias, one, points):
+        with _linear(model, entered if bias is None else entered + one * bias, one, points):
             followed = model(read[None])[0, -1] @ direction
             by_input, by_one = torch.autograd.grad(followed, (entered, one), materialize_grads=True)
-    contributions = (by_input * entered).sum((0, 2)).detach().numpy()
-    return Origins(read.numpy(), predicted, contributions, by_one.item(), points)
+    return (by_input * entered).sum((0, 2)).detach().numpy(), by_one.item()
 
 
 @contextmanager
-def linear(model: Any, entered: Tensor, one: Tensor, points: int) -> Iterator[None]:
-    """Let the model read `entered`, (1, T, d), as a linear map of it and of `one`, by which all constants are scaled.
+def _linear(model: Any, entered: Tensor, one: Tensor, points: int) -> Iterator[None]:
+    """Let the model read `entered`, (1, T, d). Outputs stay as they are.
 
-    It returns what it would return; linear is what its gradients tell.
+    Their gradients are those of the linear map of `entered` and of `one`, by which all constants are scaled.
     """
     layers: Any = memories(model)
+    units = {id(memory): memory for layer in layers for memory in layer.values()}
     with ExitStack() as stack:
         stack.enter_context(replaced(model.ends, "enter", lambda inputs: entered))
-        for memory in (memory for layer in layers for memory in layer.values()):
+        for memory in units.values():
             stack.enter_context(replaced(memory, "lookup", _lookup))
         for module in model.modules():
+            if isinstance(module, PersistentMemory):  # refuses one that is being edited
+                stack.enter_context(replaced(module, "retrieve", module.retrieve))
             stands = _stands_for(module, one, points)
             if stands is not None:
                 stack.enter_context(replaced(module, "forward", partial(stands, module.forward)))
@@ -253,7 +264,7 @@ class _MeanSlope(torch.autograd.Function):
         steps = gradient.flatten(2).any(-1)[0]
         reached, told = x[:, steps].detach(), gradient[:, steps]
         mean = torch.zeros_like(reached)
-        for node, weight in zip(*np.polynomial.legendre.leggauss(ctx.points), strict=True):
+        for node, weight in zip(*nodes(ctx.points), strict=True):
             with torch.enable_grad():
                 between = (reached * float((node + 1.0) / 2.0)).requires_grad_()
                 (slope,) = torch.autograd.grad(ctx.function(between), between, told)

@@ -144,11 +144,7 @@ def trace(
         outputs, as when the model is being edited.
 
     """
-    memories(model)  # raises for models without
-    lone: Any = exact(model)
-    read = as_inputs(lone, inputs)
-    last = range(len(read))[integer("position", position, -len(read), len(read) - 1)]
-    read = read[: last + 1]
+    lone, read = until(model, inputs, position)
     predicted = lone(read[None])[0, -1]
     chosen = tuple(range(len(predicted)) if outputs is None else outputs)
     if not chosen:
@@ -162,6 +158,15 @@ def trace(
     if not found.error <= TOLERANCE * max(1.0, float(np.abs(found.predicted).max())):
         raise InputError(f"model: its outputs are not the sum of their parts (off by {found.error:.2g}): is it edited?")
     return found
+
+
+def until(model: nn.Module, inputs: Any, position: int) -> tuple[Any, Tensor]:
+    """Return the model as `exact` does, and the inputs up to `position`; InputError for models without memories."""
+    memories(model)
+    lone = exact(model)
+    read = as_inputs(lone, inputs)
+    last = range(len(read))[integer("position", position, -len(read), len(read) - 1)]
+    return lone, read[: last + 1]
 
 
 def exact(model: Any) -> Any:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 WIDE = 110
 """Columns of the table where there is no terminal to fit it into."""
-TITLE_ORIGINS = "The words that add the most to each token, followed through all layers"
+TITLE_ORIGINS = (
+    "The words that add the most to each token, followed through all layers: logit less the mean of the likeliest"
+)
 TITLE = "The pairs that add the most to each token: logit less the mean of the likeliest; memory = layer(.level).head"
 
 
@@ -125,7 +127,7 @@ def beginnings_table(words: pd.DataFrame) -> Table:
     """Return the words that were followed to, a group of lines for each word."""
     from rich.text import Text
 
-    table = word_table(TITLE_ORIGINS, "adds", "share", "place")
+    table = word_table(TITLE_ORIGINS, "adds", "share", "number")
     table.add_column("word", min_width=20)
     for line, name, last in grouped(words):
         cells = [*amounts(line, name), str(line["from"]), shown(line["from_text"])]

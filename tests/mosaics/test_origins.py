@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +17,11 @@ from torch import Tensor
 
 from mosaics.attending import head_weights
 from mosaics.edit import Remove, edited
-from mosaics.extractors import PeekingValue
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
 from mosaics.mosaic_v2 import MemoryMosaicV2Config
-from mosaics.origins import origins
+from mosaics.origins import _direction, _followed, origins
+from mosaics.units import PersistentMemory
 from toyworlds.core.validate import InputError
 
 BASE = MemoryMosaicConfig(vocabulary=7, n_layers=2, n_heads=2, width=8, persistent_size=5)
@@ -94,57 +95,111 @@ def test_the_sum_for_random_models(seed: int, length: int, config: MemoryMosaicC
     assert found.contributions.sum() + found.constant == pytest.approx(float(logits[2] - logits.mean()), abs=1e-5)
 
 
-def test_paths_through_two_layers_one_by_one() -> None:
-    """Every path of a model of contextual memories, from matrices that are multiplied out."""
-    config = replace(BASE, second="none", value_kernel=3)
-    model = far(config)
-    found = origins(model, TOKENS, 4, against=2)
-    length, width = len(TOKENS), config.width
+MULTIPLIED = [
+    replace(BASE, second="none", value_kernel=3),
+    replace(BASE, second="none", pre_norm=False, bias=True, peek=2),
+    replace(BASE, second="none", key_norm="gaussian", peek=0, variant="nano"),
+    replace(BASE, second="none", tied_key_value=True, key_kernel=2, bias=True, tied_embedding=False),
+    replace(BASE, second="none", vocabulary=0, channels=3),
+    replace(BASE, persistent_banks=2, bias=True, value_kernel=2),
+    replace(BASE, second="feedforward", bias=True),
+    BASE_V2,
+    replace(BASE_V2, levels="one", gated_key=False, adaptive_bandwidth=False),
+]
+
+
+@pytest.mark.parametrize("config", MULTIPLIED, ids=str)
+def test_paths_multiplied_out(config: Any) -> None:
+    """Every path of a small model, from matrices over all steps and numbers, (T d, T d), that are multiplied."""
+    model, inputs = far(config), inputs_of(config, 7)
+    for block in model.blocks:
+        if isinstance(block.second, PersistentMemory):
+            block.second.key.kernel_beta.data.fill_(0.03)
     with torch.no_grad():
-        entered = model.ends.embedding(TOKENS)
-        stream, whole = entered, torch.eye(length * width).double()  # from all inputs to the stream of all steps
-        tables = head_weights(model, TOKENS[None])
-        for block, table in zip(model.blocks, tables, strict=True):
-            normed, x = norm_matrix(block.norm, stream), block.norm(stream)
-            values = value_matrix(block.contextual.value, x)
-            looked = torch.zeros(length, width, length, width).double()
-            for head, weights in enumerate(table.weights[0]):
-                own = slice(4 * head, 4 * head + 4)
-                looked[:, own, :, own] = torch.einsum("Tt,ij->Titj", weights, torch.eye(4).double())
-            output = torch.kron(torch.eye(length).double(), block.contextual.output.weight)
-            step = output @ looked.reshape(length * width, -1) @ values @ normed
-            whole = whole + step @ whole
-            stream = (whole @ entered.flatten()).view(length, width)
-            np.testing.assert_allclose(stream[:1], entered[:1])  # the first step retrieves nothing
-        outputs = model.ends.matrix[4] - model.ends.matrix[2]
-        last = norm_matrix(model.norm, stream).view(length, width, length, width)[-1, :, -1]
-        row = outputs * model.ends.scale @ last @ whole.view(length, width, -1)[-1]
-        expected = (row.view(length, width) * entered).sum(1)
-    np.testing.assert_allclose(found.contributions, expected.numpy(), rtol=1e-9, atol=1e-12)
-    assert found.constant == 0.0
+        entered = model.ends.enter(inputs[None])[0]
+        stream, whole = entered, torch.eye(entered.numel()).double()  # from all inputs to the stream
+        tables = iter(head_weights(model, inputs[None]))
+        for block in model.blocks:
+            for norm, unit in ((block.norm, block.contextual), (block.second_norm, block.second)):
+                if unit is None:
+                    continue
+                normed = matrix(norm_frozen(norm, stream), stream)
+                post = not getattr(block, "pre_norm", True)
+                stream, whole, way = (norm(stream), normed @ whole, torch.eye(len(whole)).double()) if post else (
+                    stream, whole, normed
+                )  # fmt: skip
+                x = stream if post else norm(stream)
+                if unit is block.contextual:
+                    step = contextual(unit, x, [next(tables).weights[0] for _ in unit.memories()])
+                else:
+                    step = slopes(unit, x)
+                whole = whole + step @ way @ whole
+                stream = stream + unit(x[None])[0]
+        last = matrix(norm_frozen(model.norm, stream), stream).view(*stream.shape, *stream.shape)[-1, :, -1]
+        outputs = (model.ends.matrix[1] - model.ends.matrix[2]) * model.ends.scale
+        row = (outputs @ last @ whole.view(*stream.shape, -1)[-1]).view(*stream.shape)
+        bias = getattr(model.ends.embedding, "bias", None)
+        expected = (row * (entered if bias is None else entered - bias)).sum(1)
+    found = origins(model, inputs, 1, against=2)
+    np.testing.assert_allclose(found.contributions, expected.numpy(), atol=1e-6)
 
 
-def norm_matrix(norm: Any, stream: Tensor) -> Tensor:
-    """The norm of each step as a matrix (T d, T d), sigma frozen."""
-    d = stream.shape[1]
-    centre = torch.eye(d).double() - 1.0 / d
-    sigmas = (stream.var(1, correction=0) + norm.eps).sqrt()
-    return torch.block_diag(*(norm.weight[:, None] * centre / sigma for sigma in sigmas))
+def matrix(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The linear part of a function of all steps, (T e, T d)."""
+    jacobian = torch.autograd.functional.jacobian(function, x)
+    return jacobian.reshape(-1, x.numel())
 
 
-def value_matrix(value: PeekingValue, x: Tensor) -> Tensor:
-    """Values of all steps as a matrix of x (T, d), their lengths frozen; kernel 3, peek 1."""
-    length, d = x.shape
-    matrix = torch.zeros(length, d, length, d).double()
-    assert value.project is not None
-    for step in range(length - 1):
-        for part in range(3):
-            if step + 1 - 2 + part >= 0:
-                matrix[step, :, step - 1 + part] = value.project.weight[:, :, part]
-    made = (matrix.view(length * d, -1) @ x.flatten()).view(length, value.heads, -1)
-    lengths = torch.linalg.vector_norm(made, dim=-1, keepdim=True).masked_fill(made[..., :1] == 0, torch.inf)
-    factors = (value.scale()[:, None] / lengths).expand(made.shape).reshape(-1)
-    return factors[:, None] * matrix.view(length * d, -1)
+def norm_frozen(norm: Any, stream: Tensor) -> Callable[[Tensor], Tensor]:
+    sigma = (stream.var(-1, correction=0, keepdim=True) + norm.eps).sqrt()
+    return lambda y: norm.weight * (y - y.mean(-1, keepdim=True)) / sigma
+
+
+def contextual(unit: Any, x: Tensor, tables: list[Tensor]) -> Tensor:
+    """W_o times the tables of weights times the values, their lengths frozen."""
+    parts = []
+    for memory, weights in zip(unit.memories().values(), tables, strict=True):
+        value = memory.value
+        project = memory.key.project if value.project is None else value.project
+        made = value.mixed(project(x[None]))[0]
+        lengths = torch.linalg.vector_norm(made, dim=-1, keepdim=True) + value.offset
+        factors = value.scale()[:, None] / lengths
+
+        def values(y: Tensor, value: Any = value, project: Any = project, factors: Tensor = factors) -> Tensor:
+            scaled = value.mixed(project(y[None]))[0] * factors
+            return torch.cat([scaled[value.peek :], torch.zeros_like(scaled[: value.peek])])
+
+        held = matrix(values, x).view(len(x), value.heads, -1, x.numel())
+        parts.append(torch.einsum("hTt,thwn->Thwn", weights, held).flatten(1, 2))
+    return torch.einsum("ij,Tjn->Tin", unit.output.weight, torch.cat(parts, 1)).reshape(x.numel(), -1)
+
+
+def slopes(unit: Any, x: Tensor, points: int = 60) -> Tensor:
+    """Mean slope of a network, or of what follows the frozen queries of a persistent memory."""
+    if not isinstance(unit, PersistentMemory):
+        return mean_jacobian(lambda y: unit(y[None])[0], x, points)
+    key = unit.key
+    lengths = key(x[None])[0].transpose(0, 1)  # (T, heads, w)
+
+    def average(y: Tensor) -> Tensor:
+        heads = key.project(y[None])[0].unflatten(-1, (key.heads, -1))
+        ages = torch.arange(len(x))[:, None] - torch.arange(len(x))
+        decays = torch.exp(-ages.clamp_min(0)[..., None] * key.decay()) * (ages >= 0)[..., None]
+        return torch.einsum("Tth,thw->Thw", decays, heads)
+
+    factors = torch.linalg.vector_norm(lengths, dim=-1, keepdim=True) / torch.linalg.vector_norm(
+        average(x), dim=-1, keepdim=True
+    )
+    queries = matrix(lambda y: average(y) * factors, x)
+    found = mean_jacobian(lambda q: unit.output(unit.retrieve(q.transpose(0, 1)[None])[0].flatten(1)), lengths, points)
+    return found @ queries
+
+
+def mean_jacobian(function: Callable[[Tensor], Tensor], x: Tensor, points: int) -> Tensor:
+    """Mean over the line from 0 to x, by Simpson's rule."""
+    weights = np.ones(points + 1)
+    weights[1:-1:2], weights[2:-1:2] = 4.0, 2.0
+    return sum(w / (3 * points) * matrix(function, x * (a / points)) for a, w in enumerate(weights))
 
 
 def test_a_persistent_memory_hands_on_its_mean_slope() -> None:
@@ -196,23 +251,57 @@ def test_what_the_output_is_compared_with() -> None:
     model = far(BASE)
     each = [origins(model, TOKENS, output).contributions for output in range(7)]
     np.testing.assert_allclose(origins(model, TOKENS, 3, against=5).contributions, each[3] - each[5], atol=1e-7)
+    assert not origins(model, TOKENS, 3, against=3).contributions.any()
     against_mean = origins(model, TOKENS, 3, against="mean").contributions
     np.testing.assert_allclose(against_mean, each[3] - np.mean(each, 0), atol=1e-7)
-    among = origins(model, TOKENS, 3, against="mean", among=[3, 1, 6]).contributions
+    among = origins(model, TOKENS, 3, against="mean", among=[3, 1, 6, 1]).contributions
     np.testing.assert_allclose(among, each[3] - np.mean([each[3], each[1], each[6]], 0), atol=1e-7)
+
+
+def test_what_cancels_in_the_sum_is_integrated_too() -> None:
+    """Two inputs whose parts of the query lie crosswise: the sum is exact at once, each of them is not."""
+    config = replace(BASE, n_layers=1, n_heads=1, width=4, persistent_size=4)
+    model = config.build(0).double().eval()
+    block = model.blocks[0]
+    unit = block.second
+    with torch.no_grad():
+        block.contextual.output.weight.zero_()
+        unit.key.leaky_beta.zero_()
+        unit.key.kernel_beta.fill_(0.3)
+        unit.keys[0, 0] = torch.tensor([[1.0, 1, 0, 0], [1, -1, 0, 0], [-1, 0, 0, 0], [-1, 0, 0, 0]])
+        unit.values[0, 0] = torch.tensor([1.0, -1.0, 1.0, -1.0])[:, None] * torch.tensor([1.0, -1.0, 0.5, 0.0])
+        x = block.second_norm(model.ends.embedding(torch.tensor([1, 2])))
+        unit.key.project.weight.copy_(
+            (torch.linalg.pinv(x) @ torch.tensor([[0.5, 0.5, 0, 0], [0.5, -0.5, 0, 0]]).double()).mT
+        )
+    direction = _direction(7, 3, None, None)
+    few, many = (_followed(model, torch.tensor([1, 2]), direction, points) for points in (16, 1536))
+    predicted = model(torch.tensor([[1, 2]]))[0, -1, 3].item()
+    assert few[0].sum() + few[1] == pytest.approx(predicted, abs=1e-9)
+    assert np.abs(few[0] - many[0]).max() > 1e-3
+    np.testing.assert_allclose(origins(model, [1, 2], 3).contributions, many[0], atol=1e-6)
 
 
 def test_the_model_is_as_before() -> None:
     model = far(BASE)
     before = model(TOKENS[None])
-    origins(model, TOKENS, 1)
+    plain = origins(model, TOKENS, 1)
     assert torch.equal(model(TOKENS[None]), before)
-    with (
-        pytest.raises(InputError, match=r"^model: expected one that is not being edited already"),
-        edited(model, [Remove(0, 1, 3)]),
-    ):
-        origins(model, TOKENS, 1)
+    for edit in (Remove(0, 1, 3), Remove(0, 1, 3, bank=0)):
+        with edited(model, [edit]), pytest.raises(InputError, match=r"^model: expected one that is not being edited"):
+            origins(model, TOKENS, 1)
     assert torch.equal(model(TOKENS[None]), before)
+    with torch.inference_mode():
+        same = origins(model, TOKENS + 0, 1)
+        np.testing.assert_array_equal(same.contributions, plain.contributions)
+        assert origins(BASE.build(0), TOKENS + 0, 1).error < 1e-6
+
+
+def test_a_block_that_is_used_twice_is_followed_both_times() -> None:
+    model = far(BASE)
+    model.blocks[1] = model.blocks[0]
+    found = origins(model, TOKENS, 1)
+    assert found.contributions.sum() + found.constant == pytest.approx(model(TOKENS[None])[0, -1, 1].item(), abs=1e-6)
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -235,5 +324,10 @@ def test_what_does_not_fit_is_refused() -> None:
         origins(model, TOKENS, 1, against="mean", among=[9])
     with pytest.raises(InputError, match=r"^among: expected at least one output"):
         origins(model, TOKENS, 1, against="mean", among=[])
-    with pytest.raises(InputError, match=r'^among: expected none without against="mean"'):
-        origins(model, TOKENS, 1, among=[2])
+    for options in ({"among": [2]}, {"among": 5, "against": "mean"}):
+        with pytest.raises(InputError, match=r'^among: expected a sequence of outputs, with against="mean"; got'):
+            origins(model, TOKENS, 1, **options)  # type: ignore[arg-type]
+    with torch.no_grad():
+        model.norm.weight[0] = torch.nan
+    with pytest.raises(InputError, match=r"off with 1536 points: are there numbers that are not finite"):
+        origins(model, TOKENS, 1)
