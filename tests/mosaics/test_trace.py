@@ -9,48 +9,15 @@ import torch
 from far_models import far
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from traced_models import BASE, BASE_V2, OPTIONS, OPTIONS_V2, RANDOM, TOKENS, inputs_of
 
 from mosaics.attending import head_weights
 from mosaics.edit import Remove, edited
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
-from mosaics.mosaic_v2 import MemoryMosaicV2Config
 from mosaics.trace import trace
 from mosaics.training.population import member
 from toyworlds.core.validate import InputError
-
-BASE = MemoryMosaicConfig(vocabulary=7, n_layers=2, n_heads=2, width=8, persistent_size=5)
-TOKENS = torch.tensor([1, 4, 2, 2, 6, 0, 3, 1, 5, 2, 4, 1])
-BASE_V2 = MemoryMosaicV2Config(vocabulary=7, n_layers=2, n_heads=2, width=8, window=4, delay=3)
-OPTIONS_V2 = [
-    {},
-    {"delay": 9},
-    {"levels": "one"},
-    {"gated_key": False, "tied_embedding": False},
-    {"adaptive_bandwidth": False},
-    {"levels": "one", "gated_key": False, "adaptive_bandwidth": False},
-    {"vocabulary": 0, "channels": 3},
-]
-OPTIONS = [
-    {},
-    {"pre_norm": False, "bias": True},
-    {"peek": 0, "key_kernel": 2},
-    {"peek": 2, "value_kernel": 2},
-    {"persistent_banks": 3, "tied_embedding": False, "bias": True},
-    {"second": "feedforward", "bias": True},
-    {"second": "none", "pre_norm": False},
-    {"variant": "nano"},
-    {"key_norm": "gaussian"},
-    {"key_norm": "dot", "leaky": False, "tied_key_value": True},
-    {"vocabulary": 0, "channels": 3, "bias": True, "pre_norm": False},
-]
-
-
-def inputs_of(config, length, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    if getattr(config, "vocabulary", 0):
-        return torch.randint(config.vocabulary, (length,), generator=generator)
-    return torch.randn(length, config.channels, generator=generator, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -69,20 +36,7 @@ def test_parts_sum_to_the_outputs_for_every_option(options, position):
 @given(
     seed=st.integers(0, 1000),
     length=st.integers(1, 9),
-    config=st.builds(
-        MemoryMosaicConfig,
-        vocabulary=st.just(7),
-        n_layers=st.integers(1, 3),
-        n_heads=st.sampled_from([1, 2, 4]),
-        width=st.just(8),
-        persistent_size=st.integers(1, 6),
-        pre_norm=st.booleans(),
-        bias=st.booleans(),
-        peek=st.integers(0, 3),
-        key_kernel=st.integers(1, 2),
-        key_norm=st.sampled_from(["unit", "gaussian", "dot"]),
-        second=st.sampled_from(["persistent", "feedforward", "none"]),
-    ),
+    config=RANDOM,
 )
 def test_parts_sum_to_the_outputs_for_random_models(seed, length, config):
     found = trace(far(config, seed), inputs_of(config, length, seed))
