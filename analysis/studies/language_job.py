@@ -149,14 +149,16 @@ def fitting(task: Any, config: Mapping[str, Any]) -> list[Prompt]:
     asked = story_prompts(from_dict(Stories, config["world"], "world"), 0, 3 * config["prompts"])
     lengths = [len(row) for row in tokenizer.encode([prompt.text for prompt in asked])]
     chosen: dict[str, list[Prompt]] = {}
+    shortest: dict[str, int] = {}
     for prompt, length in zip(asked, lengths, strict=True):
         kept = chosen.setdefault(prompt.kind, [])
+        shortest[prompt.kind] = min(length, shortest.get(prompt.kind, length))
         if length <= room and len(kept) < config["prompts"]:
             kept.append(prompt)
     if not all(chosen.values()):
-        reject(
-            "prompts", f"0, or a context in which prompts fit; none of a kind has {room} tokens or fewer", min(lengths)
-        )
+        least, kind = max((length, kind) for kind, length in shortest.items())
+        expected = f"{least + ROOM} tokens at least, for {kind} prompts of {least} (or prompts 0)"
+        reject("context", expected, task.config.context, f"the tokenizer is {tokenizer.kind}")
     return [prompt for kept in chosen.values() for prompt in kept]
 
 

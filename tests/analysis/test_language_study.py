@@ -1,17 +1,23 @@
 """The language study: jobs, tables by hand, a whole small study."""
 
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.story_prompts import story_prompts
 from analysis.studies.catalogue import STUDIES
 from analysis.studies.folder import load_study
 from analysis.studies.language import PAPER_DEPTHS, LanguageStudy
+from analysis.studies.language_job import fitting
 from analysis.studies.language_page import lead
 from analysis.studies.language_results import collect
 from analysis.studies.regbench_curve import RegBenchCurveStudy
+from mosaics.text.tokenizer import Characters
+from toyworlds import Stories
 from toyworlds.core.folders import read_json
 from toyworlds.core.validate import DataError, InputError
 
@@ -221,3 +227,20 @@ def test_a_small_study(tmp_path):
     assert prompts["chance"].between(0.0, 0.5).all()
     alone = replace(study, models=("mosaic",)).report(page.parent).read_text()
     assert "Validation loss by model and depth." in alone
+
+
+def test_prompts_that_do_not_fit_name_the_context_that_they_need():
+    def task(context):
+        return SimpleNamespace(data=SimpleNamespace(tokenizer=Characters()), config=SimpleNamespace(context=context))
+
+    config = {"world": {}, "prompts": 4}
+    lengths = {}
+    for prompt in story_prompts(Stories(), 0, 12):
+        lengths.setdefault(prompt.kind, []).append(len(prompt.text.encode()))
+    least, kind = max((min(some), kind) for kind, some in lengths.items())
+    expected = f"context: expected {least + 16} tokens at least, for {kind} prompts of {least} (or prompts 0); got 300 "
+    with pytest.raises(InputError, match=re.escape(expected + "(the tokenizer is characters)")):
+        fitting(task(300), config)
+    found = fitting(task(least + 16), config)
+    assert {prompt.kind for prompt in found} == {"factual", "logical", "consistency"}
+    assert max(len(prompt.text.encode()) for prompt in found) <= least
