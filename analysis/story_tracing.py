@@ -11,9 +11,10 @@
     origin = argmax_s O[s];                                             followed: origin = the sentence that states it
 
 A pair stored at step t has a key made of the tokens up to t and a value made of token t + 1 (and t): it counts for the
-sentence of token t + 1. All heads of all layers count. A pair of a later layer hands on what earlier layers put into
-the stream at its step, so an answer may come from the right sentence by way of another; C counts that for the other,
-D for both, O for the one where it began. D is causal, and it alone sees what a sentence does to the keys of a memory.
+sentence of token t + 1. A pair of an attention head is made at token t and counts for its sentence. All heads of all
+layers count. A pair of a later layer hands on what earlier layers put into the stream at its step, so an answer may
+come from the right sentence by way of another; C counts that for the other, D for both, O for the one where it began. D
+is causal, and it alone sees what a sentence does to the keys of a memory.
 
 `rests` asks less than `traced`: that the source is among the sentences that the answer rests on, those of the prompt
 and those that the solver needs; `followed_rests` asks the same of the origin. "Tom was already there" says where Tom
@@ -99,7 +100,7 @@ def sentences_of(text: str) -> list[int]:
 
 
 def sources(model: Any, tokenizer: Tokenizer, prompt: Prompt) -> Sources:
-    """Trace the answer of a prompt that a sentence of its story states; the model is a Memory Mosaic."""
+    """Trace the answer of a prompt that a sentence of its story states, by a Memory Mosaic or a transformer."""
     from mosaics.origins import origins
     from mosaics.trace import exact, trace
 

@@ -7,8 +7,9 @@
 A word is made token by token. Of each token's logit, less the mean logit of the `RIVALS` tokens that were the most
 probable, every part is known (`mosaics.trace`); `explain` keeps the pairs of contextual memories. A pair stored at step
 t has a key made of the tokens up to t and a value made of token t + 1 (and t): "the red -> ball" is the pair that was
-stored when `ball` was read behind `the red`. Its value may hold what earlier layers had found elsewhere; `beginnings`
-follows that back to the words that were read (`mosaics.origins`).
+stored when `ball` was read behind `the red`. Key and value of an attention head's pair are made of token t and of what
+earlier layers have put into its place: "the red" is the pair of `red`. A pair's value may hold what earlier layers had
+found elsewhere; `beginnings` follows that back to the words that were read (`mosaics.origins`).
 """
 
 from __future__ import annotations
@@ -78,10 +79,9 @@ def write(model: Any, tokenizer: Tokenizer, prompt: str, new_tokens: int, **opti
 def explain(model: Any, tokenizer: Tokenizer, written: Written, top: int = 3) -> pd.DataFrame:
     """Return the `top` pairs that add the most to each token of the continuation.
 
-    Columns: word (number, from 0), text (of the word), token, layer, memory ("short" or "long", in version
-    2), head, where (module), step (t), key (the last
-    words up to t), value (the token at t + 1), weight, contribution (nats of logit), share (of what all pairs that
-    raise the token add).
+    Columns: word (number, from 0), text (of the word), token, layer, memory ("short" or "long", in version 2), head,
+    where (module), step (t), key (the last words up to t), value (the token at t + 1, where values peek one step ahead;
+    at t in attention), weight, contribution (nats of logit), share (of what all pairs that raise the token add).
     """
     from mosaics.trace import exact
 
@@ -91,7 +91,7 @@ def explain(model: Any, tokenizer: Tokenizer, written: Written, top: int = 3) ->
     for number, (first, last) in enumerate(written.words()):
         text = tokenizer.decode(written.tokens[first:last])
         for place in range(first, last):
-            pairs = pairs_of(lone, written.tokens[:place], written.tokens[place])
+            peek, pairs = pairs_of(lone, written.tokens[:place], written.tokens[place])
             raised = pairs["contribution"].clip(lower=0.0).sum()
             for _, pair in pairs.nlargest(top, "contribution").iterrows():
                 step = int(pair["index"])
@@ -99,7 +99,8 @@ def explain(model: Any, tokenizer: Tokenizer, written: Written, top: int = 3) ->
                     "word": number, "text": text, "token": tokenizer.decode([written.tokens[place]]),
                     "layer": int(pair["layer"]), "memory": pair["memory"], "head": int(pair["head"]),
                     "where": pair["where"], "step": step,
-                    "key": key_words(tokenizer, written, step), "value": tokenizer.decode([written.tokens[step + 1]]),
+                    "key": key_words(tokenizer, written, step),
+                    "value": tokenizer.decode([written.tokens[step + peek]]),
                     "weight": pair["weight"], "contribution": pair["contribution"],
                     "share": pair["contribution"] / raised if raised else np.nan,
                 })  # fmt: skip
@@ -145,13 +146,13 @@ def rivals(model: Any, read: tuple[int, ...], token: int) -> list[int]:
     return sorted({token, *likeliest.tolist()})
 
 
-def pairs_of(model: Any, read: tuple[int, ...], token: int) -> pd.DataFrame:
-    """Pairs of the contextual memories that made the logit of `token` after `read`, with their contributions."""
+def pairs_of(model: Any, read: tuple[int, ...], token: int) -> tuple[int, pd.DataFrame]:
+    """Steps that values peek ahead, and the pairs that made the logit of `token` after `read`, with contributions."""
     from mosaics.trace import trace
 
     found = trace(model, read, outputs=rivals(model, read, token))
     table = found.parts.assign(contribution=found.contribution(token, "mean"))
-    return table[table["kind"] == "pair"]
+    return found.peek, table[table["kind"] == "pair"]
 
 
 def key_words(tokenizer: Tokenizer, written: Written, step: int) -> str:

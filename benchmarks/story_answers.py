@@ -10,7 +10,7 @@ trains the laptop recipe of `mosaics.tasks.story_answers` (a finished run is rea
     in full           the same of questions whose answer names its subject again ("The drum is with" for "It is with")
     tracing           the sentence that adds the most to the right answer, the one without whose pairs the most is
                       lost, and the one whose words add the most when followed through all layers; the one where the
-                      answer's word, exchanged, moves the answer the most (mosaic only; analysis.story_tracing)
+                      answer's word, exchanged, moves the answer the most (analysis.story_tracing)
     profile           where memories or attention heads look (analysis.attention_profile)
     specialisation    which head's removal hurts which factor's prompts (analysis.specialisation)
 
@@ -57,7 +57,7 @@ class StoryAnswers:
     out: Path | None = None
     """JSON file to write."""
     model: str = "mosaic"
-    """Model; any other than the mosaic has its parameter count."""
+    """Model, a mosaic or a transformer; any other than the mosaic has its parameter count."""
     steps: int = 15_000
     """Updates."""
     prompts: int = 240
@@ -81,11 +81,13 @@ class StoryAnswers:
 
     def measure(self) -> None:
         """Train, measure, print and write."""
+        from mosaics.lookups import memories
         from mosaics.tasks.story_answers import laptop_recipe
         from mosaics.training import train
 
         recipe = laptop_recipe(self.model, steps=self.steps)
         model, task = recipe.model.build(self.training_seed), recipe.task.build(self.training_seed)
+        memories(model)  # a model without any is refused before it is trained
         result = train(model, task, recipe.training, self.run)
         measured = {
             "model": dataclasses.asdict(recipe.model) | {"name": self.model, "parameters": model.num_parameters()},
@@ -113,9 +115,8 @@ class StoryAnswers:
         show(full.groupby("question")[["correct", "chance", "probability"]].mean())
         found["new facts"] = self.stored(model, tokenizer, in_full=False)
         found["new facts in full"] = self.stored(model, tokenizer, in_full=True)
-        if self.model == "mosaic":
-            found["tracing"] = self.tracing(model, tokenizer, in_full=False)
-            found["tracing in full"] = self.tracing(model, tokenizer, in_full=True)
+        found["tracing"] = self.tracing(model, tokenizer, in_full=False)
+        found["tracing in full"] = self.tracing(model, tokenizer, in_full=True)
         found["profile"] = self.profile(model, tokenizer)
         few = [prompt for kind in TRACEABLE for prompt in prompts(Stories(), self.seed + 1, kind, self.removals)]
         heads, special = story_specialisation(model, tokenizer, few)

@@ -6,10 +6,11 @@
         model(tokens)                                          # as if pair 17 of that memory had never been stored
     change(model, tokens, [Remove(1, 3, 17)], since=40)        # before and after, pair 17 taken away at step 40
 
-A pair of a contextual memory is named by the step whose key is stored (`index`, as in `mosaics.trace`), in version 2
-by its level too (`memory` = "short" or "long"); an entry of a persistent memory by its number and its bank. Keys and
-values are what `stored` and `entries` return: they carry their scales. Where no pair is left, the memory returns 0.
-Later layers see what the edited memory returned, so the effects of an edit are all that follow from it.
+A pair of a contextual memory, or of an attention head, is named by the step whose key is stored (`index`, as in
+`mosaics.trace`), in version 2 by its level too (`memory` = "short" or "long"); an entry of a persistent memory by its
+number and its bank. Keys and values are what `stored` and `entries` return: they carry their scales. Where no pair is
+left, the memory returns 0. Later layers see what the edited memory returned, so the effects of an edit are all that
+follow from it.
 
 What a step asks with stays as it is: its query, even where the key of its own pair is replaced, and its bandwidth. In
 version 2 that is
@@ -44,6 +45,7 @@ from torch.nn import functional
 from mosaics.lookups import Lookup, caught, memories, replaced
 from mosaics.memory.reference import scores
 from mosaics.memory.windowed import pad
+from mosaics.moons_model import MoonsModel
 from mosaics.pairs import BETA
 from mosaics.trace import as_inputs, exact
 from mosaics.units import PersistentMemory
@@ -147,7 +149,7 @@ def entries(model: nn.Module, layer: int, bank: int = 0) -> tuple[Tensor, Tensor
 
 @contextmanager
 def edited(model: nn.Module, edits: Sequence[Edit], *, since: int = 0) -> Iterator[None]:
-    """Edit the memories of a Memory Mosaic (either version) or a moons model inside the block; see the module.
+    """Edit the memories of a Memory Mosaic (either version), a moons model or a transformer inside the block.
 
     Raises InputError, which names the edit, where there is no such memory or nothing to put in a place (at once), and
     where there is no such pair or entry, or none any more, to be replaced (when it is used).
@@ -183,17 +185,18 @@ def hiding(model: nn.Module, hidden: Tensor, *, since: int = 0) -> Iterator[None
     if not isinstance(hidden, Tensor) or hidden.dtype != torch.bool or hidden.dim() != 2:
         reject("hidden", "truth values (B, T)", (getattr(hidden, "dtype", hidden), getattr(hidden, "shape", "")))
 
-    def lookup(original: Callable[..., Tensor], key: Tensor, value: Tensor, **how: Any) -> Tensor:
+    def lookup(unit: Any, original: Callable[..., Tensor], key: Tensor, value: Tensor, **how: Any) -> Tensor:
         if hidden.shape != (key.shape[0], key.shape[2]):
             reject("hidden", f"one value a pair, {(key.shape[0], key.shape[2])}", tuple(hidden.shape))
-        asked = _asked(key, value, how)
+        asked = _asked(unit, key, value, how)
         memory = _Memory(key, value, asked.seen() & ~hidden[:, None, None].to(key.device))
-        return _late(since, memory.retrieve(key, asked.beta, asked.score), partial(original, key, value, **how))
+        found = memory.retrieve(asked.asking, asked.beta, asked.score)
+        return _late(since, found, partial(original, key, value, **how))
 
     layers: Any = memories(model)
     with ExitStack() as stack:
         for memory in (memory for layer in layers for memory in layer.values()):
-            stack.enter_context(replaced(memory, "lookup", partial(lookup, memory.lookup)))
+            stack.enter_context(replaced(memory, "lookup", partial(lookup, memory, memory.lookup)))
         yield
 
 
@@ -222,11 +225,11 @@ class _Plan:
 
     def pairs(self, original: Callable[..., Tensor], key: Tensor, value: Tensor, **how: Any) -> Tensor:
         """`lookup` of a contextual memory with other pairs."""
-        asked = _asked(key, value, how)
+        asked = _asked(self.unit, key, value, how)
         memory = _Memory(key, value, asked.seen())
         for name, edit in self.edits:
             memory = memory.changed(name, edit, slice(None), asked.known)
-        found = memory.retrieve(key, asked.beta, asked.score)
+        found = memory.retrieve(asked.asking, asked.beta, asked.score)
         return _late(self.since, found, partial(original, key, value, **how))
 
     def entries(self, original: Callable[[Tensor], Tensor], query: Tensor) -> Tensor:
@@ -240,10 +243,10 @@ class _Plan:
         return _late(self.since, found, lambda: original(query).transpose(1, 2)).transpose(1, 2)
 
 
-def _asked(key: Tensor, value: Tensor, how: dict[str, Any]) -> Lookup:
-    """Arguments of a retrieval in which keys ask."""
+def _asked(unit: nn.Module, key: Tensor, value: Tensor, how: dict[str, Any]) -> Lookup:
+    """Arguments of a retrieval; the keys of a moons model with unseen inputs, which say so, are not edited."""
     asked = Lookup(key, value, **how)
-    if asked.query is not None and asked.query is not key:
+    if isinstance(unit, MoonsModel) and asked.asking is not key:
         reject("seen", "none, for a model whose memory is edited", "unseen inputs")
     return asked
 

@@ -2,11 +2,13 @@
 
     found = memory.lookup(key, value, beta=, score=, window=, ..)       `mosaics.memory.retrieve`, unless it is replaced
 
-The memories of all models retrieve by this one call: `ContextualMemory`, both levels of version 2, the moons model.
-So who catches its arguments knows all of the memory (`mosaics.trace`), and who answers in its place edits the memory
+The memories of all models retrieve by this one call: `ContextualMemory`, both levels of version 2, the moons model, and
+the attention heads of a transformer, which ask with a `query` where memories ask with the key of the step. So who
+catches its arguments knows all of the memory (`mosaics.trace`), and who answers in its place edits the memory
 (`mosaics.edit`).
 
-    memories(model)[layer][name]     name: "short", "long" for the levels of version 2, "" where a layer has one memory
+    memories(model)[layer][name]     name: "short", "long" for the levels of version 2, "" where a layer has one memory,
+                                     or attention
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mosaics.baselines.transformer import Transformer
 from mosaics.memory.options import Options, visible
 from mosaics.memory.reference import scores
 from mosaics.moons_model import MoonsModel
@@ -47,6 +50,11 @@ class Lookup:
             reject("segments", "none, for a model whose memories are traced or edited", "packed rows")
 
     @property
+    def asking(self) -> Tensor:
+        """What each step asks with, (B, heads, T, w)."""
+        return self.key if self.query is None else self.query
+
+    @property
     def known(self) -> int:
         """Pairs 0, 1, .. that some step can retrieve."""
         return max(self.key.shape[2] - self.window[0], 0)
@@ -62,17 +70,18 @@ class Lookup:
         first = 0 if far is None else min(max(self.key.shape[2] - 1 - far, 0), self.known)
         if isinstance(beta, Tensor) and beta.dim() == 3:  # of each step
             beta = beta[..., -1:]
-        weights = scores(self.key[:, :, -1:], self.key[:, :, first : self.known], beta, self.score).softmax(-1)
+        weights = scores(self.asking[:, :, -1:], self.key[:, :, first : self.known], beta, self.score).softmax(-1)
         return first, weights[0, :, 0], self.value[0, :, first : self.known]
 
 
 def memories(model: nn.Module) -> list[dict[str, nn.Module]]:
-    """Contextual memories of each layer by name; InputError for models without, and for populations."""
-    if not isinstance(model, MemoryMosaic | MemoryMosaicV2 | MoonsModel):
-        reject("model", "a MemoryMosaic, a MemoryMosaicV2 or a MoonsModel", type(model).__name__)
+    """Contextual memories, or attention, of each layer by name; InputError for models without, and for populations."""
+    if not isinstance(model, MemoryMosaic | MemoryMosaicV2 | MoonsModel | Transformer):
+        reject("model", "a MemoryMosaic, a MemoryMosaicV2, a MoonsModel or a Transformer", type(model).__name__)
     if not isinstance(model, MoonsModel):
         blocks: Any = model.blocks
-        return [block.contextual.memories() for block in blocks]
+        name = "attention" if isinstance(model, Transformer) else "contextual"
+        return [getattr(block, name).memories() for block in blocks]
     if model.members:
         reject("model", "a lone model", "a population", "mosaics.training.population.member takes one out")
     return [{"": model}]

@@ -1,4 +1,4 @@
-"""Every output of a Memory Mosaic as a sum over the inputs that it was made of, followed back through all layers.
+"""Every output of a Memory Mosaic, or of a transformer, as a sum over its inputs, followed back through all layers.
 
     output_v = sum_t C_t + C_0,     C_t = E[x_t] . d output_v / d E[x_t]     in the model made linear at what it read
 
@@ -7,15 +7,16 @@ earlier layers put into the stream at its step, perhaps what they found far away
 followed to the inputs where it began: a pair passes what it adds on to the inputs of its value, these to the pairs they
 were made of, and so on. Where to look is taken as given, and what was found there is followed:
 
-    retrieval            y_T = sum_t w_Tt v_t with the weights w that it had
+    retrieval            y_T = sum_t w_Tt v_t with the weights w that it had; attention too
     norms                LN, and those of keys and values, divide by the numbers that they had
     persistent memory,   f(x) - f(0) = (integral over a from 0 to 1 of f'(a x)) x, the mean slope between nothing and
     or network           what it reads (integrated gradients); of the second version's too
 
-So each C_t is a sum over all paths from input t to the output, and together with C_0, what biases and f(0) add (those
-of early layers by way of later ones too), they are the output. The integral is taken with so many points that they are,
-and that the number of points before gave the same C_t. Keys of contextual memories only say where to look, so what a
-word does by being asked with there counts for nobody; what happens without it is another question (`mosaics.edit`).
+So each C_t is a sum over all paths from input t to the output, and together with C_0, what learned positions, biases
+and f(0) add (those of early layers by way of later ones too), they are the output. The integral is taken with so many
+points that they are, and that the number of points before gave the same C_t. Keys (and queries) of contextual memories
+only say where to look, so what a word does by being asked with there counts for nobody; what happens without it is
+another question (`mosaics.edit`).
 
 Step T reads tokens (T + 1,) or vectors (T + 1, C); later inputs do not matter. All numbers are float64.
 
@@ -36,7 +37,7 @@ import torch
 from torch import Tensor, nn
 
 from mosaics.extractors import LeakyKey, PeekingValue, TimeConvolution
-from mosaics.lookups import memories, replaced
+from mosaics.lookups import Lookup, memories, replaced
 from mosaics.memory import retrieval_weights
 from mosaics.memory.leaky_average import leaky_average
 from mosaics.memory.windowed import pad
@@ -83,11 +84,11 @@ def origins(
     among: Sequence[int] | None = None,
     position: int = -1,
 ) -> Origins:
-    """Follow one output of a Memory Mosaic (either version) back to the inputs.
+    """Follow one output of a Memory Mosaic (either version) or a transformer back to the inputs.
 
     Parameters
     ----------
-    model : MemoryMosaic or MemoryMosaicV2
+    model : MemoryMosaic, MemoryMosaicV2 or Transformer
         In any dtype; followed in float64, from a copy in evaluation mode.
     inputs : (T,) tokens or (T, C) vectors
         One sequence.
@@ -108,7 +109,8 @@ def origins(
 
     """
     if isinstance(model, MoonsModel):
-        reject("model", "a MemoryMosaic or a MemoryMosaicV2", "MoonsModel", "its one layer is traced by mosaics.trace")
+        known = "a MemoryMosaic, a MemoryMosaicV2 or a Transformer"
+        reject("model", known, "MoonsModel", "its one layer is traced by mosaics.trace")
     lone, read = until(model, inputs, position)
     direction = _direction(len(lone.ends.matrix), output, against, among)
     read = read.clone()  # one that was made in inference mode cannot be followed
@@ -152,7 +154,10 @@ def _followed(model: Any, read: Tensor, direction: Tensor, points: int) -> tuple
         bias = getattr(model.ends.embedding, "bias", None)
         entered = model.ends.embedding(read[None]) - (0.0 if bias is None else bias)
         entered, one = entered.detach().requires_grad_(), torch.ones((), dtype=torch.float64, requires_grad=True)
-        with _linear(model, entered if bias is None else entered + one * bias, one, points):
+        stream = entered if bias is None else entered + one * bias
+        if model.positions is not None:
+            stream = stream + one * model.positions.weight[: len(read)]
+        with _linear(model, stream, one, points):
             followed = model(read[None])[0, -1] @ direction
             by_input, by_one = torch.autograd.grad(followed, (entered, one), materialize_grads=True)
     return (by_input * entered).sum((0, 2)).detach().numpy(), by_one.item()
@@ -167,7 +172,7 @@ def _linear(model: Any, entered: Tensor, one: Tensor, points: int) -> Iterator[N
     layers: Any = memories(model)
     units = {id(memory): memory for layer in layers for memory in layer.values()}
     with ExitStack() as stack:
-        stack.enter_context(replaced(model.ends, "enter", lambda inputs: entered))
+        stack.enter_context(replaced(model, "enter", lambda inputs, segments: entered))
         for memory in units.values():
             stack.enter_context(replaced(memory, "lookup", _lookup))
         for module in model.modules():
@@ -196,8 +201,9 @@ def _stands_for(module: nn.Module, one: Tensor, points: int) -> Callable[..., Te
 
 def _lookup(key: Tensor, value: Tensor, **how: Any) -> Tensor:
     """Retrieve with weights that do not depend on the inputs."""
+    asked = Lookup(key, value, **how)
     with torch.no_grad():
-        weights = retrieval_weights(key, **{name: how[name] for name in ("beta", "score", "window")})
+        weights = retrieval_weights(key, beta=asked.beta, score=asked.score, query=asked.query, window=asked.window)
     return weights @ value
 
 

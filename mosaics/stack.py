@@ -59,15 +59,22 @@ class Stack(nn.Module):
         self, inputs: Tensor, state: StackState | None = None, segments: Tensor | None = None
     ) -> list[Tensor]:
         """Residual stream (B, T, d) before the first block and after each; a fresh state is filled."""
-        stream = self.ends.enter(inputs)
-        if segments is not None:
-            check_segments(segments, inputs, state)
-        if self.positions is not None:
-            stream = stream + self._positions(inputs.shape[1], segments)
-        streams = [self.dropout(stream)]
+        if segments is not None and state is not None:
+            reject("segments", "none with a state, which holds one sequence", tuple(segments.shape))
+        streams = [self.dropout(self.enter(inputs, segments))]
         for index, block in enumerate(self.blocks):
             streams.append(block(streams[-1], state.blocks[index] if state else None, segments))
         return streams
+
+    def enter(self, inputs: Tensor, segments: Tensor | None = None) -> Tensor:
+        """Residual stream (B, T, d) of the inputs, and of their positions where these are learned."""
+        stream = self.ends.enter(inputs)
+        if segments is not None:
+            check_segments(segments, inputs)
+        if self.positions is None:
+            return stream
+        length = inputs.shape[1]
+        return stream + (self.positions.weight[:length] if segments is None else self.positions(since_start(segments)))
 
     def read_out(self, stream: Tensor) -> Tensor:
         """Logits or vectors of the last residual stream."""
@@ -98,11 +105,6 @@ class Stack(nn.Module):
         state.position += 1
         return self.read_out(stream), state
 
-    def _positions(self, length: int, segments: Tensor | None) -> Tensor:
-        """Learned positions (T, d), of packed rows (B, T, d)."""
-        assert self.positions is not None
-        return self.positions.weight[:length] if segments is None else self.positions(since_start(segments))
-
     def num_parameters(self) -> int:
         """Count the numbers that training can change."""
         return count_parameters(self)
@@ -113,10 +115,8 @@ class Stack(nn.Module):
         return self.num_parameters() - self.ends.lookup_parameters() - positions
 
 
-def check_segments(segments: Any, inputs: Tensor, state: StackState | None) -> None:
+def check_segments(segments: Any, inputs: Tensor) -> None:
     """Check the segments of packed inputs (B, T) or (B, T, C)."""
-    if state is not None:
-        reject("segments", "none with a state, which holds one sequence", tuple(segments.shape))
     whole = isinstance(segments, Tensor) and not segments.is_floating_point()
     if not whole or segments.shape != inputs.shape[:2] or segments.device != inputs.device:
         shown = (tuple(segments.shape), str(segments.dtype), str(segments.device)) if whole else segments

@@ -1,4 +1,4 @@
-"""Every output of a Memory Mosaic as a sum over the memories that made it.
+"""Every output of a Memory Mosaic, or of a transformer, as a sum over the memories that made it.
 
     outputs = R N(h_L) + b_R        N(h) = g (h - mean h) / sigma + b,   sigma frozen at the value that it has
     h_l = h_{l-1} + sum of parts    (post-norm: h_l = N(h_{l-1}) + sum of parts)
@@ -7,6 +7,7 @@ With the sigmas frozen, the way from a part u to the outputs is one matrix J, so
 
     kind          u                                        layer  head  bank  index
     embedding     E[x_T], or W_in x_T for vectors
+    position      P[T], where positions are learned
     pair          w_t W_o^h v_t                            l      h           t, the step whose key is stored
     entry         w_i W_o^h V_i exp(10 value_beta) / banks   l      h     b     i
     hidden        W_2[:, i] times the unit's activation    l                  i, a hidden unit (feed-forward networks)
@@ -15,6 +16,9 @@ With the sigmas frozen, the way from a part u to the outputs is one matrix J, so
 The parts sum to the output, whatever the options of the model, and none of them is "the rest". What is frozen: the
 sigmas, and the retrieval weights w. So a part says what a memory adds along the residual path, not what it did to
 the keys and values of later layers; what happens without it is another question, which `mosaics.edit` answers.
+
+An attention head of a transformer is a memory whose pair t is made of the input at t alone (no peek), and which asks
+with another vector than its key.
 
 The moons model has pairs only: prediction of x_{T+1} = sum over heads h and pairs t of w_t W_out^h v_t.
 
@@ -124,11 +128,11 @@ def trace(
     position: int = -1,
     outputs: Sequence[int] | None = None,
 ) -> Trace:
-    """Trace the outputs of a Memory Mosaic (either version) or of a moons model at one step.
+    """Trace the outputs of a Memory Mosaic (either version), a transformer or a moons model at one step.
 
     Parameters
     ----------
-    model : MemoryMosaic, MemoryMosaicV2 or MoonsModel
+    model : MemoryMosaic, MemoryMosaicV2, Transformer or MoonsModel
         In any dtype; the trace is made in float64, from a copy in evaluation mode.
     inputs : (T,) tokens or (T, C) vectors
         One sequence.

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mosaics.baselines.transformer import Attention, Transformer
 from mosaics.levels import OneLevelMemory, TwoLevelMemory
 from mosaics.lookups import Lookup, caught
 from mosaics.moons_model import MoonsModel
@@ -68,8 +69,8 @@ def moons_parts(model: MoonsModel, read: Tensor, chosen: Sequence[int]) -> list[
     return [_pairs(Place("memory", 0), found, model.maps()["output"][list(chosen)])]
 
 
-def stack_parts(model: MemoryMosaic | MemoryMosaicV2, read: Tensor, chosen: Sequence[int]) -> list[Parts]:
-    """Parts of a Memory Mosaic, in the order of the forward pass."""
+def stack_parts(model: MemoryMosaic | MemoryMosaicV2 | Transformer, read: Tensor, chosen: Sequence[int]) -> list[Parts]:
+    """Parts of a Memory Mosaic or a transformer, in the order of the forward pass."""
     ends = model.ends
     stream, passed = _walk(model, read)
     path = ends.matrix[list(chosen)] * ends.scale
@@ -84,8 +85,10 @@ def stack_parts(model: MemoryMosaic | MemoryMosaicV2, read: Tensor, chosen: Sequ
             found += unit_parts(module, x, path, place)[::-1]
     bias = _bias(ends.embedding, path, Place("ends.embedding"))
     entered = ends.embedding(read[-1]) - (ends.embedding.bias if bias else 0.0)
-    embedding = Parts("embedding", Place("ends.embedding"), (path @ entered)[None])
-    return [embedding, *bias, *found[::-1]]
+    begin = [Parts("embedding", Place("ends.embedding"), (path @ entered)[None]), *bias]
+    if model.positions is not None:
+        begin.append(Parts("position", Place("positions"), (path @ model.positions.weight[len(read) - 1])[None]))
+    return [*begin, *found[::-1]]
 
 
 def _walk(model: Any, read: Tensor) -> tuple[Tensor, list[tuple[Place, nn.Module, Tensor]]]:
@@ -93,10 +96,11 @@ def _walk(model: Any, read: Tensor) -> tuple[Tensor, list[tuple[Place, nn.Module
 
     The input of a norm is the stream; norms off the stream are not among them, for no part passes them.
     """
-    stream, passed = model.ends.enter(read[None]), []
+    stream, passed = model.enter(read[None]), []
+    first = "attention" if isinstance(model, Transformer) else "contextual"
     for layer, block in enumerate(model.blocks):
         post = not getattr(block, "pre_norm", True)
-        for norm_name, name in (("norm", "contextual"), ("second_norm", "second")):
+        for norm_name, name in (("norm", first), ("second_norm", "second")):
             norm, unit = getattr(block, norm_name), getattr(block, name)
             if unit is None:
                 continue
@@ -122,7 +126,9 @@ def unit_parts(unit: nn.Module, x: Tensor, path: Tensor, place: Place) -> list[P
 
 
 @unit_parts.register
-def _(unit: ContextualMemory | TwoLevelMemory | OneLevelMemory, x: Tensor, path: Tensor, place: Place) -> list[Parts]:
+def _(
+    unit: ContextualMemory | TwoLevelMemory | OneLevelMemory | Attention, x: Tensor, path: Tensor, place: Place
+) -> list[Parts]:
     found = caught(unit.memories(), partial(unit, x))
     parts = []
     for (name, lookup), output in zip(found.items(), (path @ unit.output.weight).chunk(len(found), -1), strict=True):

@@ -51,9 +51,9 @@ class Command:
     data: Path | None = None
     """Folder of the token streams, where it is not where the run had it."""
     trace: bool = False
-    """Show the pairs that made each word (Memory Mosaics)."""
+    """Show the stored pairs that made each word (Memory Mosaics, and transformers' attention)."""
     origins: bool = False
-    """Show the words that each word was made of, followed through all layers (Memory Mosaics)."""
+    """Show the words that each word was made of, followed through all layers (the same models)."""
     top: int = 3
     """Pairs or words to show for each token."""
     table: Path | None = None
@@ -117,7 +117,7 @@ def pairs_table(pairs: pd.DataFrame) -> Table:
     table.add_column("stored pair", min_width=20)
     for line, name, last in grouped(pairs):
         memory = ".".join(str(part) for part in (line["layer"] + 1, line["memory"], line["head"]) if part != "")
-        pair = f"{shown(line['key'])} -> {shown(line['value'])}"
+        pair = shown(line["key"]) + (f" -> {shown(line['value'])}" if not line["where"].endswith(".attention") else "")
         cells = [*amounts(line, name), memory, f"{line['weight']:.2f}", pair]
         table.add_row(*map(Text, cells), end_section=last)
     return table

@@ -27,7 +27,7 @@ FIGURES = (".png", ".pdf", ".svg")
 
 @dataclass(frozen=True)
 class Command:
-    """Trace one prediction of a trained mosaic (RegBench) or of moons memories to what made it."""
+    """Trace one prediction of a trained mosaic or transformer (RegBench), or of moons memories, to what made it."""
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(name="run")]
     """Folder of a finished run of `mosaicbench train`."""
@@ -163,6 +163,8 @@ def trace_moons(command: Command, run: Loaded) -> View:
 WAYS: dict[tuple[str, str], Callable[[Command, Loaded], View]] = {
     ("regbench", "mosaic"): trace_symbol,
     ("regbench", "mosaic_v2"): trace_symbol,
+    ("regbench", "transformer"): trace_symbol,
+    ("regbench", "rotary_transformer"): trace_symbol,
     ("moons", "moons"): trace_moons,
 }
 """How the prediction of a run is traced, by its task and its model."""

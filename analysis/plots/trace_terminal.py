@@ -130,5 +130,5 @@ def _described(found: Trace, letters: Sequence[str], part: pd.Series, weight: st
         bank = f"bank {int(part['bank'])}, " if part["bank"] > 0 else ""
         return memory, weight, f"{bank}number {index}" if index >= 0 else ""
     before = "".join(letters[max(index + 1 - CONTEXT, 0) : index + 1])
-    after = letters[index + found.peek]
-    return memory, weight, f"{index}: {before} then {after}"
+    after = f" then {letters[index + found.peek]}" if found.peek else ""
+    return memory, weight, f"{index}: {before}{after}"

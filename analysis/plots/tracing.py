@@ -167,7 +167,7 @@ def moons_figure(found: Trace, truth: np.ndarray, periods: Sequence[float], name
 def effects_figure(
     found: Mapping[tuple[str, str], Effects], tasks: Mapping[str, str], accounts: Sequence[str]
 ) -> Figure:
-    """Draw the effects of each account on each task, (task, account) -> effects; a row a task."""
+    """Draw the effects of each account, (kind of models, account) -> effects; a row a kind, by its title in `tasks`."""
     page, axes = figure(len(tasks), len(accounts), width=12.0, height=3.2 * len(tasks), sharey="row", squeeze=False)
     for (task, name), row in zip(tasks.items(), axes, strict=True):
         for account, ax in zip(accounts, row, strict=True):

@@ -1,4 +1,4 @@
-"""Whether predictions hang on the pairs that their traces name: RegBench mosaics and three-moons models.
+"""Whether predictions hang on the pairs that their traces name: models of RegBench and of three moons.
 
     named      pairs whose removal the trace expects to change the prediction
     matched    for each another pair of the same head, as heavy, that the trace expects to change little
@@ -24,12 +24,12 @@ from analysis.studies.folder import open_study
 from analysis.studies.traceability_jobs import ACCOUNTS, moons_job, tamper_job
 from analysis.tracing import SIDES
 from toyworlds.core import folders
-from toyworlds.core.validate import integer
+from toyworlds.core.validate import choice, integer, reject
 
 if TYPE_CHECKING:
     from analysis.trace_effects import Effects
 
-TASKS = {"regbench": "RegBench", "moons": "three moons"}
+MODELS = ("mosaic", "mosaic_v2", "transformer", "rotary_transformer")
 CAPTION = (
     "Mean change of the prediction when the pairs that the trace names are tampered with, and when as many pairs of "
     "the same heads are that are as heavy, but of which the trace expects little. 95 % intervals over problems."
@@ -41,14 +41,16 @@ CAPTION = (
 class TraceabilityStudy:
     """Whether predictions hang on the stored pairs that their traces name, on RegBench and on three moons."""
 
+    models: tuple[str, ...] = ("mosaic",)
+    """Models of RegBench: mosaic, mosaic_v2, transformer, rotary_transformer."""
     seeds: int = 3
-    """Models of each task."""
+    """Models of each kind."""
     problems: int = 350
     """Test problems of RegBench for each model."""
     sequences: int = 200
-    """Held-out sequences of moons for each model."""
+    """Held-out sequences of moons for each model; 0 leaves moons out."""
     steps: int = 2000
-    """Updates of the mosaics (laptop recipe)."""
+    """Updates of the models of RegBench (laptop recipe)."""
     moons_steps: int = 500
     """Updates of the moons models (our recipe)."""
     workers: int = 0
@@ -63,31 +65,36 @@ class TraceabilityStudy:
     def __post_init__(self) -> None:
         for field in ("seeds", "steps", "moons_steps"):
             integer(field, getattr(self, field), 1)
-        for field in ("problems", "sequences"):
-            integer(field, getattr(self, field), 2)
+        if not self.models or len(set(self.models)) < len(self.models):
+            reject("models", "different models, at least one", self.models)
+        for model in self.models:
+            choice("models", model, MODELS)
+        integer("problems", self.problems, 2)
+        if integer("sequences", self.sequences, 0) == 1:
+            reject("sequences", "0, or at least 2", 1)
         integer("workers", self.workers, 0)
 
     @classmethod
     def presets(cls) -> dict[str, TraceabilityStudy]:
         """`quick` takes two minutes on two cores; `laptop`, a quarter of an hour, is what docs/tracing.md shows."""
-        return {"quick": cls(1, 60, 60, steps=600, moons_steps=300), "laptop": cls()}
+        return {"quick": cls(("mosaic",), 1, 60, 60, steps=600, moons_steps=300), "laptop": cls()}
 
     def trainings(self) -> dict[str, list[Job]]:
-        """Return the jobs that train the models, by task."""
+        """Return the jobs that train the models, by kind: a model of RegBench, or "moons"."""
         from analysis.studies.laptop_training import job
 
         seeds = range(self.seeds)
-        return {
-            "regbench": [job("mosaic", self.steps, seed) for seed in seeds],
-            "moons": [moons_job(self.moons_steps, seed) for seed in seeds],
-        }
+        found = {model: [job(model, self.steps, seed) for seed in seeds] for model in self.models}
+        if self.sequences:
+            found["moons"] = [moons_job(self.moons_steps, seed) for seed in seeds]
+        return found
 
     def measurements(self) -> dict[tuple[str, str], list[Job]]:
-        """Return the jobs that tamper, one a model, by task and account."""
+        """Return the jobs that tamper, one a model, by kind and account."""
         rows = {"regbench": self.problems, "moons": self.sequences}
         return {
-            (task, account): [tamper_job(task, training, account, rows[task]) for training in trainings]
-            for task, trainings in self.trainings().items()
+            (kind, account): [tamper_job(task_of(kind), job, account, rows[task_of(kind)]) for job in trainings]
+            for kind, trainings in self.trainings().items()
             for account in ACCOUNTS
         }
 
@@ -98,7 +105,7 @@ class TraceabilityStudy:
     def run(self, out: str | Path) -> Path:
         """Run what is missing, write results and page; return the page's path."""
         out = open_study(out, self)
-        jobs, count = self.jobs(), 2 * self.seeds
+        jobs, count = self.jobs(), self._models()
         for label, part in (("training", jobs[:count]), ("tampering", jobs[count:])):
             run_jobs(part, out / "jobs", workers=self.workers, label=label)
         return self.report(out)
@@ -109,7 +116,7 @@ class TraceabilityStudy:
 
         jobs = self.jobs()
         results = dict(zip((job.id for job in jobs), finished(jobs, out), strict=True))
-        trained = {job.name: results[job.id]["metrics"] for job in jobs[: 2 * self.seeds]}
+        trained = {job.name: results[job.id]["metrics"] for job in jobs[: self._models()]}
         found = {
             key: effects([pd.DataFrame(results[job.id]) for job in group]) for key, group in self.measurements().items()
         }
@@ -118,13 +125,13 @@ class TraceabilityStudy:
     def table(self, out: str | Path) -> pd.DataFrame:
         """One line a model and account (`analysis.report.table`): means over its problems with matched pairs."""
         of = {
-            job.id: (task, account, seed)
-            for (task, account), group in self.measurements().items()
+            job.id: (kind, account, seed)
+            for (kind, account), group in self.measurements().items()
             for seed, job in enumerate(group)
         }
 
         def rows(job: Job, result: dict[str, Any]) -> list[dict[str, Any]]:
-            task, account, seed = of[job.id]
+            kind, account, seed = of[job.id]
             table = pd.DataFrame(result)
             found = table[table["pairs"] > 0]
             named, matched = (float(found[f"effect_{side}"].mean()) for side in SIDES)
@@ -134,9 +141,13 @@ class TraceabilityStudy:
                 "ratio": named / matched if matched else None,
                 "problems": len(found),
             }
-            return [{"model": f"{TASKS[task]}: {account}", "seed": seed} | scores]
+            return [{"model": f"{title(kind)}: {account}", "seed": seed} | scores]
 
-        return runs_table(self, Path(out), self.jobs()[2 * self.seeds :], rows)
+        return runs_table(self, Path(out), self.jobs()[self._models() :], rows)
+
+    def _models(self) -> int:
+        """Number of trained models, whose jobs come first."""
+        return self.seeds * (len(self.models) + (self.sequences > 0))
 
     def _write(self, found: dict[tuple[str, str], Effects], trained: dict[str, Any], out: Path) -> Path:
         from analysis.plots.tracing import effects_figure
@@ -144,25 +155,38 @@ class TraceabilityStudy:
         from analysis.report.page import Page
 
         record: dict[str, Any] = {"provenance": provenance(), "study": asdict(self), "models": trained}
-        for task in TASKS:
-            record[task] = {a: {"how": _how(task, a), "effects": asdict(found[task, a])} for a in ACCOUNTS}
+        kinds = {kind: title(kind) for kind, _ in found}
+        for kind in kinds:
+            task = task_of(kind)
+            lines = {a: {"how": _how(task, a), "effects": asdict(found[kind, a])} for a in ACCOUNTS}
+            record[task] = lines if task == kind else record.get(task, {}) | {kind: lines}
         folders.write_json(out / "causal.json", record)
         page = Page("Do predictions hang on the pairs that their traces name?", lead(found), out / "figures")
-        page.section("Effects").figure("traceability", effects_figure(found, TASKS, list(ACCOUNTS)), CAPTION)
-        head = ["task", "account", "problems", "named", "matched", "ratio", "d", "named larger", "expected ~ seen"]
-        page.table(head, [_line(task, account, one) for (task, account), one in found.items()], "d: Cohen's, paired.")
+        page.section("Effects").figure("traceability", effects_figure(found, kinds, list(ACCOUNTS)), CAPTION)
+        head = ["models", "account", "problems", "named", "matched", "ratio", "d", "named larger", "expected ~ seen"]
+        page.table(head, [_line(kind, account, one) for (kind, account), one in found.items()], "d: Cohen's, paired.")
         return page.write(out / "index.html")
+
+
+def task_of(kind: str) -> str:
+    """Task of a kind of models: "regbench" or "moons"."""
+    return "moons" if kind == "moons" else "regbench"
+
+
+def title(kind: str) -> str:
+    """Words for a kind of models: `three moons`, or the model on RegBench."""
+    return "three moons" if kind == "moons" else f"RegBench, {kind.replace('_', ' ')}"
 
 
 def lead(found: dict[tuple[str, str], Effects]) -> str:
     """Say what was found, in the sentences that the page opens with."""
     account = "remove, named by expected effect"
-    parts = [
-        f"on {TASKS[task]} {found[task, account].ratio} times as much as matched pairs of the same heads"
-        for task in TASKS
-        if (task, account) in found
-    ]
-    return f"Removing the pairs that a trace names changes the prediction {', '.join(parts)}."
+    kinds = dict.fromkeys(kind for kind, _ in found)
+    parts = [f"{found[kind, account].ratio} times as much on {title(kind)}" for kind in kinds]
+    return (
+        "Next to removing matched pairs of the same heads, removing the pairs that a trace names changes the prediction "
+        f"{', '.join(parts)}."
+    )
 
 
 def _how(task: str, account: str) -> dict[str, Any]:
@@ -172,7 +196,7 @@ def _how(task: str, account: str) -> dict[str, Any]:
     return asdict(Traceability(**OPTIONS[task] | ACCOUNTS[account]))
 
 
-def _line(task: str, account: str, one: Effects) -> list[Any]:
+def _line(kind: str, account: str, one: Effects) -> list[Any]:
     sides = [str(one.named["effect"]), str(one.matched["effect"])]
     rest = [str(part) for part in (one.ratio, one.standardised, one.larger, one.correlation)]
-    return [TASKS[task], account, f"{one.problems} of {one.problems + one.without}", *sides, *rest]
+    return [title(kind), account, f"{one.problems} of {one.problems + one.without}", *sides, *rest]

@@ -5,6 +5,9 @@
     attention_T = sum_{t <= T} softmax_t(q_T . k_t / sqrt(d / heads)) v_t,       (q, k, v) = W_qkv LN(h)
     logits = LN(h_L) E^T
 
+A head is a memory that asks with a query of its own and stores a pair at the step that reads it, without a peek; it
+retrieves by one call, `Attention.lookup`, as the memories of mosaics do (`mosaics.lookups`).
+
 Rotary: coordinates (i, i + w / 2) of q_T and k_T, w = d / heads, are turned by the angle T / 10000^(2 i / w).
 
 Weights start as N(0, 0.02^2), those that write into the residual stream as N(0, 0.02^2 / (2 layers)), biases at 0.
@@ -16,6 +19,7 @@ arXiv 2104.09864.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -41,6 +45,7 @@ class TransformerConfig:
     """GPT-2 transformer: learned positions, pre-norm, GELU."""
 
     size_field: ClassVar[str] = "feedforward_size"
+    peek: ClassVar[int] = 0
 
     vocabulary: int = 0
     """Number of tokens; 0 for vectors."""
@@ -95,14 +100,34 @@ class RotaryTransformerConfig(TransformerConfig):
     """Longest context; 0 for any."""
 
 
+def attend(
+    key: Tensor,
+    value: Tensor,
+    *,
+    query: Tensor,
+    beta: float,
+    score: Literal["dot"] = "dot",
+    window: tuple[int, None] = (0, None),
+    dropout: float = 0.0,
+    segments: Tensor | None = None,
+) -> Tensor:
+    """Retrieve (batch, heads, T, w) at every step from the pairs up to it, asked as `mosaics.memory.retrieve` is."""
+    seen = None
+    if segments is not None:
+        seen = visible(key.shape[2], Options(near=window[0], segments=segments), key.device)
+    return functional.scaled_dot_product_attention(query, key, value, seen, dropout, is_causal=seen is None, scale=beta)
+
+
 class Attention(nn.Module):
-    """Causal self-attention; `turn` adds rotary positions."""
+    """Causal self-attention."""
+
+    lookup = staticmethod(attend)
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.n_heads, self.dropout = config.n_heads, config.dropout
         self.rotary = config.positions == "rotary"
-        self.scale = (config.width // config.n_heads) ** -0.5
+        self.scale = 1.0 / math.sqrt(config.width // config.n_heads)
         self.qkv = nn.Linear(config.width, 3 * config.width, bias=config.bias)
         self.output = nn.Linear(config.width, config.width, bias=config.bias)
 
@@ -115,11 +140,15 @@ class Attention(nn.Module):
         if state is not None:
             state.store(key, value)
         dropout = self.dropout if self.training else 0.0
-        seen = None
-        if segments is not None:
-            seen = visible(x.shape[1], Options(near=0, segments=segments[:, None]), x.device)
-        found = functional.scaled_dot_product_attention(query, key, value, seen, dropout, is_causal=seen is None)
+        own = None if segments is None else segments[:, None]
+        found = self.lookup(
+            key, value, query=query, beta=self.scale, score="dot", window=(0, None), dropout=dropout, segments=own
+        )
         return self.output(found.transpose(1, 2).flatten(2))
+
+    def memories(self) -> dict[str, nn.Module]:
+        """Return the one memory, which has no name."""
+        return {"": self}
 
     def weights(self, x: Tensor) -> Tensor:
         """Attention weights (batch, heads, T, T) for inputs (batch, T, d): (T, t) is that of step t at step T."""

@@ -122,6 +122,7 @@ WRONG_USAGE = [
     "bench story_statistics --out OUT/new --parts prompt",
     "bench story_generation --passes 0",
     "bench story_answers --run OUT/new --facts 0",
+    "bench story_answers --run OUT/new --model lstm",
     "bench binding --run OUT/new --only mosaic",
 ]
 FAILURES = [

@@ -12,6 +12,7 @@ import torch
 from analysis import story_tracing
 from analysis.story_prompts import answered
 from analysis.story_tracing import begins, exchange_effects, sentences_of, sources, stands, traced
+from mosaics.baselines.transformer import TransformerConfig
 from mosaics.edit import Remove, change
 from mosaics.mosaic import MemoryMosaicConfig
 from mosaics.origins import origins
@@ -97,16 +98,21 @@ def test_origins_are_those_of_the_words_of_each_sentence() -> None:
     assert found.origins.sum() + beside == pytest.approx(logits[0] - logits.mean(), abs=1e-6)
 
 
-@pytest.mark.parametrize("peek", [0, 1, 2])
-def test_effects_are_those_of_removed_pairs(peek: int) -> None:
+@pytest.mark.parametrize("peek", [0, 1, 2, None])
+def test_sums_and_effects_are_those_of_the_pairs_of_each_sentence(peek: int | None) -> None:
+    """Of mosaics, and of a transformer, whose pairs do not peek."""
     tokenizer = train_byte_pair([TEXT + " blue green"] * 3, 330)
-    config = MemoryMosaicConfig(vocabulary=tokenizer.vocabulary, n_layers=2, n_heads=2, width=8, peek=peek)
+    size = {"vocabulary": tokenizer.vocabulary, "n_layers": 2, "n_heads": 2, "width": 8}
+    config = TransformerConfig(**size) if peek is None else MemoryMosaicConfig(**size, peek=peek)
+    peek = peek or 0
     model = config.build(1).double()
     found = sources(model, tokenizer, ASKED)
     first = [int(row[0]) for row in tokenizer.encode([" red", " blue", " green"])]
     tokens = [tokenizer.end, *tokenizer.encode([TEXT])[0].tolist()]
     ends = [len(" ".join(SENTENCES[: number + 1])) for number in range(6)] + [len(TEXT)]
     place = [len(tokenizer.decode(tokens[1 : position + 1])) for position in range(len(tokens))]
+    whole = trace(model, tokens, outputs=sorted(set(first)))
+    parts = whole.parts.assign(added=whole.contribution(first[0], "mean")).query("kind == 'pair'")
     for sentence in range(7):
         start, end = [0, *ends][sentence : sentence + 2]
         pairs = [t for t in range(len(tokens) - peek) if t + peek and start < place[t + peek] <= end]
@@ -114,6 +120,7 @@ def test_effects_are_those_of_removed_pairs(peek: int) -> None:
         before, after = change(model, tokens, edits).probabilities
         expected = np.log(before[first[0]] / before[first].sum()) - np.log(after[first[0]] / after[first].sum())
         assert found.effects[sentence] == pytest.approx(expected, abs=1e-9)
+        assert found.contributions[sentence] == pytest.approx(parts["added"][parts["index"].isin(pairs)].sum())
     assert found.needed == int(found.effects.argmax())
 
 

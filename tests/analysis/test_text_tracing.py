@@ -60,7 +60,8 @@ def test_pairs_are_those_of_the_trace(trained):
     model, data, _ = trained
     text = write(model, data.tokenizer, "Anna had", 5, temperature=0.0)
     read, token = text.tokens[:-2], text.tokens[-2]
-    pairs = pairs_of(model, read, token)
+    peek, pairs = pairs_of(model, read, token)
+    assert peek == 1
     logits = trace(model, list(read)).predicted
     rivals = sorted({token, *np.argsort(-logits)[:RIVALS].tolist()})
     found = trace(model, list(read), outputs=rivals)
@@ -128,8 +129,32 @@ def test_text_beyond_the_context_is_refused():
     with pytest.raises(InputError, match="tokens: expected a prompt and new tokens of at most 10 tokens together"):
         write(model, Characters(), "abcde", 6)
     assert len(write(model, Characters(), "abcde", 5).tokens) <= 11
+
+
+def test_attention_is_explained_by_the_tokens_that_it_looks_at(trained, tmp_path, capsys):
+    _, data, folder = trained
+    model, _ = quick_recipe("transformer", data.path, steps=2).train(0, folder / "transformer", progress=False)
+    text = write(model, data.tokenizer, "Tom had a red", 2, temperature=0.0)
+    table = explain(model, data.tokenizer, text, top=1000)
+    places = range(text.prompt, len(text.tokens))
+    assert len(table) == sum(model.config.n_layers * model.config.n_heads * place for place in places)
+    for line in table.itertuples():
+        assert line.value == data.tokenizer.decode([text.tokens[line.step]])
+        assert line.key.endswith(line.value)
+    words = beginnings(model, data.tokenizer, text, top=1)
+    assert len(words) == 2
+    asked = ["generate-text", str(folder / "transformer"), "--prompt", "Tom had a red", "--tokens", "1", "--trace"]
+    assert run([*asked, "--origins", "--top", "2", "--table", str(tmp_path / "pairs.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "->" not in said
+    assert "number" in said
+    assert len(pd.read_csv(tmp_path / "pairs.csv")) == 2
+
+
+def test_models_without_pairs_are_refused():
+    model = MODELS["lstm"](vocabulary=257, n_layers=1, width=8).build(0)
     text = write(model, Characters(), "abc", 2, temperature=0.0)
-    with pytest.raises(InputError, match="MemoryMosaic"):
+    with pytest.raises(InputError, match=r"a MemoryMosaic, .* or a Transformer; got 'LSTM'"):
         explain(model, Characters(), text)
 
 

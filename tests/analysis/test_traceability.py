@@ -88,9 +88,30 @@ def test_the_plan_of_the_study():
     groups = study.measurements()
     assert len(groups) == 2 * len(ACCOUNTS)
     assert len({job.id for group in groups.values() for job in group}) == 4 * len(ACCOUNTS)
-    assert study.trainings()["regbench"][0].id == training_job("mosaic", 2000, 0).id
-    with pytest.raises(InputError, match="problems: expected a whole number of at least 2"):
-        TraceabilityStudy(problems=1)
+    assert study.trainings()["mosaic"][0].id == training_job("mosaic", 2000, 0).id
+    models = TraceabilityStudy(models=("transformer", "mosaic_v2"), seeds=2, sequences=0)
+    assert list(models.trainings()) == ["transformer", "mosaic_v2"]
+    assert len(models.jobs()) == 2 * 2 + 2 * 2 * len(ACCOUNTS)
+    assert models.trainings()["transformer"][1].id == training_job("transformer", 2000, 1).id
+    assert all(job.config["problems"] == 350 for group in models.measurements().values() for job in group)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"problems": 1}, "problems: expected a whole number of at least 2"),
+        ({"sequences": 1}, "sequences: expected 0, or at least 2; got 1"),
+        ({"models": ()}, "models: expected different models, at least one"),
+        ({"models": ("mosaic", "mosaic")}, "models: expected different models, at least one"),
+        (
+            {"models": ("lstm",)},
+            "models: expected one of mosaic, mosaic_v2, transformer, rotary_transformer; got 'lstm'",
+        ),
+    ],
+)
+def test_what_the_study_refuses(options, message):
+    with pytest.raises(InputError, match=message):
+        TraceabilityStudy(**options)
 
 
 def made_table(seed):
@@ -104,7 +125,8 @@ def made_table(seed):
 
 def test_the_page_of_traceability(tmp_path):
     study = TraceabilityStudy()
-    found = {(task, account): effects([made_table(0)], n=100) for task in ("regbench", "moons") for account in ACCOUNTS}
+    kinds = ("mosaic", "rotary_transformer", "moons")
+    found = {(kind, account): effects([made_table(0)], n=100) for kind in kinds for account in ACCOUNTS}
     page = study._write(found, {"mosaic, seed 0": {"test_dfa_accuracy": 0.9}}, tmp_path)
     record = json.loads((tmp_path / "causal.json").read_text())
     kept = record["moons"]["silence, named by contribution"]
@@ -112,7 +134,12 @@ def test_the_page_of_traceability(tmp_path):
     assert kept["effects"]["named"]["effect"]["low"] > 0.2
     assert record["provenance"]["versions"]["numpy"]
     assert "20 of 20" in page.read_text()
-    assert "on three moons" in lead(found)
+    assert set(record["regbench"]) == {"mosaic", "rotary_transformer"}
+    assert record["regbench"]["mosaic"]["silence, named by contribution"]["how"]["first"] == 20
+    ratio = found["moons", "remove, named by expected effect"].ratio
+    assert f"{ratio} times as much on RegBench, rotary transformer, {ratio} times as much on three moons." in lead(
+        found
+    )
 
 
 def kept(monkeypatch, results):

@@ -26,6 +26,7 @@ from analysis.plots.tracing import (
 from analysis.runs import ORACLE, TRIGRAM, against_ngrams, load_run
 from analysis.trace_effects import cohen, correlation, effects, ratio_of_means
 from analysis.tracing import Stored, Traceability, match, measure, places, steps, total_variation
+from mosaics.catalogue import MODELS
 from mosaics.edit import Remove, change
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
@@ -38,6 +39,7 @@ from mosaics.trace import trace
 from mosaics.training import TrainConfig, train
 from regbench.problems import load
 from regbench.suites import RegBench, RegBenchLaptop
+from regbench.vocabulary import encode
 from toyworlds.core.validate import DataError, InputError
 from toyworlds.three_moons import ThreeMoons
 
@@ -402,12 +404,34 @@ def test_the_command_refuses_what_it_cannot_trace(runs, tmp_path):
         command(runs / "moons", "--remove", 2)
     with pytest.raises(InputError, match="position: expected a whole number from -5 to 4; got 9"):
         command(runs / "mosaic-0", "--text", "ababa", "--position", 9)
-    recipe = laptop_recipe("transformer")
-    small = recipe._replace(
-        model=replace(recipe.model, width=8, n_heads=2, feedforward_size=8),
-        task=replace(recipe.task, train_size=8, validation_size=2, test_size=2, batch_size=4),
-        training=TrainConfig(steps=1),
-    )
-    small.train(0, tmp_path / "transformer", progress=False)
-    with pytest.raises(DataError, match=r"expected a run of mosaic on regbench, .*; got transformer on regbench"):
-        command(tmp_path / "transformer")
+    tiny("lstm").train(0, tmp_path / "lstm", progress=False)
+    with pytest.raises(DataError, match=r"expected a run of mosaic on regbench, .*; got lstm on regbench"):
+        command(tmp_path / "lstm")
+
+
+def tiny(model):
+    """Return a recipe of another model, of one update."""
+    recipe = laptop_recipe()
+    task = replace(recipe.task, train_size=8, validation_size=2, test_size=2, batch_size=4)
+    return Recipe(MODELS[model](vocabulary=6, width=16), task, TrainConfig(steps=1))
+
+
+@pytest.mark.parametrize("name", ["transformer", "rotary_transformer"])
+def test_the_command_traces_transformers(name, tmp_path, capsys):
+    tiny(name).train(0, tmp_path / "run", progress=False)
+    command(tmp_path / "run", "--text", "abab|ba", "--position", 5, "--remove", 2, "--top", 1000,
+            "--figure", tmp_path / "trace.png", "--table", tmp_path / "trace.csv")  # fmt: skip
+    said = capsys.readouterr().out
+    assert "pairs, block 1" in said
+    assert "hidden units, block 0" in said
+    assert ("position " in said) == (name == "transformer")
+    assert "5: abab|b" in said
+    assert " then " not in said
+    assert "without the 2 pairs that add the most" in said
+    table = pd.read_csv(tmp_path / "trace.csv")
+    assert (table["kind"] == "pair").sum() == 2 * 8 * 6
+    run = load_run(tmp_path / "run")
+    found = run.model(torch.from_numpy(encode("abab|b", 6)).long()[None])[0, -1]
+    sums = table[[f"output_{token}" for token in range(6)]].sum()
+    np.testing.assert_allclose(sums, found.detach().numpy(), atol=1e-5)
+    assert (tmp_path / "trace.png").stat().st_size > 10_000

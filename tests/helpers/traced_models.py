@@ -1,17 +1,20 @@
-"""Small Memory Mosaics with every option, and inputs for them: what traces and origins are tried on."""
+"""Small Memory Mosaics and transformers with every option, and their inputs: what traces and origins are tried on."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from mosaics.baselines.transformer import RotaryTransformerConfig, TransformerConfig
 from mosaics.mosaic import MemoryMosaicConfig
 from mosaics.mosaic_v2 import MemoryMosaicV2Config
 
 BASE = MemoryMosaicConfig(vocabulary=7, n_layers=2, n_heads=2, width=8, persistent_size=5)
+TRANSFORMER = TransformerConfig(vocabulary=7, n_layers=2, n_heads=2, width=8, context=12)
 BASE_V2 = MemoryMosaicV2Config(vocabulary=7, n_layers=2, n_heads=2, width=8, window=4, delay=3)
 TOKENS = torch.tensor([1, 4, 2, 2, 6, 0, 3, 1, 5, 2, 4, 1])
 OPTIONS: list[dict[str, Any]] = [
@@ -35,6 +38,13 @@ OPTIONS_V2: list[dict[str, Any]] = [
     {"adaptive_bandwidth": False},
     {"levels": "one", "gated_key": False, "adaptive_bandwidth": False},
     {"vocabulary": 0, "channels": 3},
+]
+TRANSFORMERS = [
+    TRANSFORMER,
+    replace(TRANSFORMER, bias=False, tied_embedding=False),
+    replace(TRANSFORMER, positions="rotary"),
+    replace(TRANSFORMER, vocabulary=0, channels=3),
+    RotaryTransformerConfig(vocabulary=7, n_layers=2, n_heads=1, width=8),
 ]
 RANDOM = st.builds(
     MemoryMosaicConfig,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mosaics.baselines.transformer import TransformerConfig
 from mosaics.edit import Change, Insert, Remove, Replace, change, edited, entries, hiding, stored
 from mosaics.lookups import memories
 from mosaics.moons_model import MoonsModelConfig
@@ -16,6 +17,7 @@ CONFIG = MemoryMosaicConfig(vocabulary=7, n_layers=2, n_heads=2, width=8, persis
 TOKENS = torch.tensor([1, 4, 2, 2, 6, 0, 3, 1, 5, 2, 4, 1])
 GAUSSIAN = MemoryMosaicConfig(vocabulary=7, n_layers=1, n_heads=2, width=8, key_norm="gaussian", peek=2)
 
+TRANSFORMER = TransformerConfig(vocabulary=7, n_layers=2, n_heads=2, width=8, context=12)
 VERSION_2 = MemoryMosaicV2Config(vocabulary=7, n_layers=2, n_heads=2, width=8, window=4, delay=2)
 
 
@@ -138,6 +140,35 @@ def test_moons_memories():
     np.testing.assert_allclose(change(model, x, moved).after, found.predicted, atol=1e-12)
 
 
+def test_heads_of_a_transformer_look_at_other_pairs():
+    """What the second head finds where pair 3 has another value, pair 5 is gone, and one pair is put in."""
+    model = TRANSFORMER.build(1).double().eval()
+    key, value = stored(model, TOKENS, layer=0)
+    assert key.shape == value.shape == (2, 12, 4)
+    other = torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=torch.float64)
+    edits = [Replace(0, 1, 3, value=other), Remove(0, 1, 5), Insert(0, 1, key[1, 2] * 2, -other)]
+    unit = model.blocks[0].attention
+    with torch.no_grad():
+        stream = model.enter(TOKENS[None])
+        x = model.blocks[0].norm(stream)
+        query = (x @ unit.qkv.weight.chunk(3)[0].mT + unit.qkv.bias.chunk(3)[0])[0].view(12, 2, 4)
+        found = torch.zeros(12, 2, 4).double()
+        for step in range(12):
+            for head in range(2):
+                pairs = [(key[head, t], value[head, t]) for t in range(step + 1)]
+                if head == 1:
+                    pairs = [(k, other if t == 3 else v) for t, (k, v) in enumerate(pairs) if t != 5]
+                    pairs.append((key[1, 2] * 2, -other))
+                keys, values = (torch.stack(vectors) for vectors in zip(*pairs, strict=True))
+                found[step, head] = torch.softmax(keys @ query[step, head] / 2.0, 0) @ values
+        stream = stream + unit.output(found.flatten(1))[None]
+        stream = stream + model.blocks[0].second(model.blocks[0].second_norm(stream))
+        expected = model.read_out(model.blocks[1](stream))[0, -1]
+    np.testing.assert_allclose(change(model, TOKENS, edits).after, expected.numpy(), atol=1e-12)
+    with pytest.raises(InputError, match="without persistent memories"):
+        entries(model, 0)
+
+
 def test_the_model_is_itself_again_after_an_error(mosaic):
     before = mosaic(TOKENS[None])
     with pytest.raises(ZeroDivisionError), edited(mosaic, [Remove(0, 0, 0), Remove(1, 0, 2, bank=0)]):
@@ -209,7 +240,7 @@ def test_edits_after_the_position_are_refused(mosaic, position, since):
 
 def test_models_that_cannot_be_edited(mosaic):
     with (
-        pytest.raises(InputError, match="a MemoryMosaic, a MemoryMosaicV2 or a MoonsModel; got 'Linear'"),
+        pytest.raises(InputError, match=r"a MemoryMosaic, .*, a MoonsModel or a Transformer; got 'Linear'"),
         edited(torch.nn.Linear(1, 1), [Remove(0, 0, 0)]),
     ):
         pass
@@ -234,7 +265,9 @@ def test_models_that_cannot_be_edited(mosaic):
 
 
 @pytest.mark.parametrize("since", [0, 7])
-@pytest.mark.parametrize("config", [CONFIG, GAUSSIAN, VERSION_2], ids=["unit", "gaussian", "version 2"])
+@pytest.mark.parametrize(
+    "config", [CONFIG, GAUSSIAN, VERSION_2, TRANSFORMER], ids=["unit", "gaussian", "version 2", "transformer"]
+)
 def test_hidden_pairs_are_removed_pairs_of_one_sequence(config, since):
     model = config.build(1).double().eval()
     groups = [(), (3, 5), (0, 1, 2), (8,)]

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad_vec
 from torch import Tensor
-from traced_models import BASE, BASE_V2, OPTIONS, OPTIONS_V2, RANDOM, TOKENS, inputs_of
+from traced_models import BASE, BASE_V2, OPTIONS, OPTIONS_V2, RANDOM, TOKENS, TRANSFORMER, TRANSFORMERS, inputs_of
 
 from mosaics.attending import head_weights
+from mosaics.baselines.transformer import Attention, TransformerBlock
 from mosaics.edit import Remove, edited
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
@@ -26,7 +27,9 @@ from toyworlds.core.validate import InputError
 
 
 @pytest.mark.parametrize("position", [0, 1, 5, -1])
-@pytest.mark.parametrize("config", [replace(BASE, **o) for o in OPTIONS] + [replace(BASE_V2, **o) for o in OPTIONS_V2])
+@pytest.mark.parametrize(
+    "config", [replace(BASE, **o) for o in OPTIONS] + [replace(BASE_V2, **o) for o in OPTIONS_V2] + TRANSFORMERS
+)
 def test_inputs_and_constants_sum_to_the_output(config: Any, position: int) -> None:
     model, inputs = far(config), inputs_of(config, 12)
     found = origins(model, inputs, 1, position=position)
@@ -61,6 +64,8 @@ MULTIPLIED = [
     replace(BASE, second="feedforward", bias=True),
     BASE_V2,
     replace(BASE_V2, levels="one", gated_key=False, adaptive_bandwidth=False),
+    TRANSFORMER,
+    replace(TRANSFORMER, positions="rotary", vocabulary=0, channels=3),
 ]
 
 
@@ -71,10 +76,12 @@ def test_paths_multiplied_out(config: Any) -> None:
     tame(model)
     with torch.no_grad():
         entered = model.ends.enter(inputs[None])[0]
-        stream, whole = entered, torch.eye(entered.numel()).double()  # from all inputs to the stream
+        stream = model.enter(inputs[None])[0]  # with learned positions
+        whole = torch.eye(entered.numel()).double()  # from all inputs to the stream
         tables = iter(head_weights(model, inputs[None]))
         for block in model.blocks:
-            for norm, unit in ((block.norm, block.contextual), (block.second_norm, block.second)):
+            first = block.attention if isinstance(block, TransformerBlock) else block.contextual
+            for norm, unit in ((block.norm, first), (block.second_norm, block.second)):
                 if unit is None:
                     continue
                 normed = matrix(norm_frozen(norm, stream), stream)
@@ -83,7 +90,9 @@ def test_paths_multiplied_out(config: Any) -> None:
                     stream, whole, normed
                 )  # fmt: skip
                 x = stream if post else norm(stream)
-                if unit is block.contextual:
+                if isinstance(unit, Attention):
+                    step = attention(unit, x, next(tables).weights[0])
+                elif unit is first:
                     step = contextual(unit, x, [next(tables).weights[0] for _ in unit.memories()])
                 else:
                     step = slopes(unit, x)
@@ -133,6 +142,13 @@ def contextual(unit: Any, x: Tensor, tables: list[Tensor]) -> Tensor:
         held = matrix(values, x).view(len(x), value.heads, -1, x.numel())
         parts.append(torch.einsum("hTt,thwn->Thwn", weights, held).flatten(1, 2))
     return torch.einsum("ij,Tjn->Tin", unit.output.weight, torch.cat(parts, 1)).reshape(x.numel(), -1)
+
+
+def attention(unit: Attention, x: Tensor, weights: Tensor) -> Tensor:
+    """W_o times the table of weights times W_v."""
+    values = unit.qkv.weight.chunk(3)[2].view(unit.n_heads, -1, x.shape[1])
+    found = torch.einsum("hTt,hwd->Thwtd", weights, values).flatten(1, 2)
+    return torch.einsum("ij,Tjtd->Titd", unit.output.weight, found).reshape(x.numel(), x.numel())
 
 
 def slopes(unit: Any, x: Tensor, points: int = 60) -> Tensor:
@@ -267,7 +283,7 @@ def test_a_block_that_is_used_twice_is_followed_both_times() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     model = far(BASE)
-    with pytest.raises(InputError, match=r"^model: expected a MemoryMosaic or a MemoryMosaicV2; got 'MoonsModel'"):
+    with pytest.raises(InputError, match=r"^model: expected a MemoryMosaic, .* or a Transformer; got 'MoonsModel'"):
         origins(MoonsModelConfig().build(0), torch.zeros(4, 6), 0)
     with pytest.raises(InputError, match=r"^model: expected a MemoryMosaic, .*; got 'Linear'"):
         origins(torch.nn.Linear(2, 2), TOKENS, 0)

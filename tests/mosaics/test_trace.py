@@ -9,9 +9,10 @@ import torch
 from far_models import far
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from traced_models import BASE, BASE_V2, OPTIONS, OPTIONS_V2, RANDOM, TOKENS, inputs_of
+from traced_models import BASE, BASE_V2, OPTIONS, OPTIONS_V2, RANDOM, TOKENS, TRANSFORMERS, inputs_of
 
 from mosaics.attending import head_weights
+from mosaics.baselines.transformer import TransformerConfig
 from mosaics.edit import Remove, edited
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.mosaic import MemoryMosaicConfig
@@ -92,6 +93,47 @@ def test_parts_of_the_second_version_sum_to_the_outputs(options, position):
     np.testing.assert_allclose(found.predicted, expected, rtol=0, atol=1e-12)
     np.testing.assert_allclose(found.contributions.sum(0), expected, rtol=0, atol=1e-12)
     assert set(found.parts["kind"]) <= {"embedding", "pair", "hidden", "bias"}
+
+
+@pytest.mark.parametrize("config", TRANSFORMERS, ids=str)
+@pytest.mark.parametrize("position", [0, 1, 5, -1])
+def test_parts_of_a_transformer_sum_to_the_outputs(config, position):
+    model, inputs = far(config), inputs_of(config, 12)
+    found = trace(model, inputs, position)
+    expected = model(inputs[None])[0, position].detach().numpy()
+    np.testing.assert_allclose(found.contributions.sum(0), expected, rtol=0, atol=1e-12)
+    assert found.peek == 0
+    pairs = found.parts[found.parts["kind"] == "pair"]
+    assert pairs["index"].max() == found.position
+    for layer, table in enumerate(head_weights(model, inputs[None])):
+        part, weights = pairs[pairs["layer"] == layer], table.weights[0, :, position].numpy()
+        np.testing.assert_allclose(part["weight"], weights[part["head"], part["index"]], rtol=1e-10)
+
+
+def test_one_block_of_a_transformer_by_hand():
+    """One head, one layer whose network writes nothing: pairs w_t W_o v_t, and what stands where, through the norm."""
+    config = TransformerConfig(vocabulary=5, n_layers=1, n_heads=1, width=4, context=8)
+    model = far(config)
+    tokens = torch.tensor([1, 3, 0, 1])
+    block = model.blocks[0]
+    with torch.no_grad():
+        for parameter in block.second.output.parameters():
+            parameter.zero_()
+        embedding, place = model.ends.embedding.weight, model.positions.weight
+        x = block.norm(embedding[tokens] + place[:4])
+        query, key, value = (x @ block.attention.qkv.weight.mT + block.attention.qkv.bias).chunk(3, -1)
+        weights = torch.softmax(key @ query[3] / 2.0, 0)
+        pairs = [w * block.attention.output.weight @ v for w, v in zip(weights, value, strict=True)]
+        vectors = [embedding[1], place[3], *pairs, block.attention.output.bias]
+        sigma = (sum(vectors).var(correction=0) + 1e-5).sqrt()
+        parts = [embedding @ ((u - u.mean()) * model.norm.weight) / sigma for u in vectors]
+    found = trace(model, tokens)
+    shown = found.parts["kind"].isin(["embedding", "position", "pair"]) | (
+        found.parts["where"] == "blocks.0.attention.output"
+    )
+    assert found.parts["kind"][shown].tolist() == ["embedding", "position", *["pair"] * 4, "bias"]
+    np.testing.assert_allclose(found.contributions[shown], torch.stack(parts).numpy(), rtol=1e-10)
+    assert found.parts["index"][shown].tolist() == [-1, -1, 0, 1, 2, 3, -1]
 
 
 @pytest.mark.parametrize("options", OPTIONS_V2, ids=str)
