@@ -107,7 +107,7 @@ def test_the_table_of_traceability_by_hand(kept, tmp_path):
     study = TraceabilityStudy(seeds=2)
     table = study.table(tmp_path)
     assert len(table) == 2 * len(study.measurements())
-    assert table["model"][0] == "RegBench: silence, named by contribution"
+    assert table["model"][0] == "RegBench, mosaic: silence, named by contribution"
     assert table[["seed", "named", "matched", "ratio", "problems"]].iloc[1].tolist() == pytest.approx(
         [1, 0.3, 0.075, 4.0, 2]
     )
