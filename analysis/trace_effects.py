@@ -58,6 +58,16 @@ class Effects:
     """Between expected and seen effects, both sides together; mean over models."""
 
 
+@dataclass(frozen=True)
+class TooFew:
+    """What is left of effects where too few problems have matched pairs."""
+
+    problems: int
+    """Problems with matched pairs."""
+    without: int
+    """Problems left out because none of their named pairs has a match."""
+
+
 def effects(tables: Sequence[pd.DataFrame], *, seed: int = 0, n: int = RESAMPLES) -> Effects:
     """Effect sizes with intervals from the tables of :func:`measure`, one a model."""
     strata = [table[table["pairs"] > 0] for table in tables]

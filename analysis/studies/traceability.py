@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -22,13 +22,13 @@ from analysis.studies import STUDIES
 from analysis.studies.finished import finished
 from analysis.studies.folder import open_study
 from analysis.studies.traceability_jobs import ACCOUNTS, moons_job, tamper_job
+from analysis.trace_effects import Effects, TooFew, effects
 from analysis.tracing import SIDES
 from toyworlds.core import folders
 from toyworlds.core.validate import choice, integer, reject
 
-if TYPE_CHECKING:
-    from analysis.trace_effects import Effects
-
+FEWEST = 5
+"""Problems with matched pairs that each model needs for intervals."""
 MODELS = ("mosaic", "mosaic_v2", "transformer", "rotary_transformer")
 CAPTION = (
     "Mean change of the prediction when the pairs that the trace names are tampered with, and when as many pairs of "
@@ -112,13 +112,12 @@ class TraceabilityStudy:
 
     def report(self, out: str | Path) -> Path:
         """Write results and page from the finished jobs; a DataError says how many are missing."""
-        from analysis.trace_effects import effects
-
         jobs = self.jobs()
         results = dict(zip((job.id for job in jobs), finished(jobs, out), strict=True))
         trained = {job.name: results[job.id]["metrics"] for job in jobs[: self._models()]}
         found = {
-            key: effects([pd.DataFrame(results[job.id]) for job in group]) for key, group in self.measurements().items()
+            key: measured([pd.DataFrame(results[job.id]) for job in group])
+            for key, group in self.measurements().items()
         }
         return self._write(found, trained, Path(out))
 
@@ -149,7 +148,7 @@ class TraceabilityStudy:
         """Number of trained models, whose jobs come first."""
         return self.seeds * (len(self.models) + (self.sequences > 0))
 
-    def _write(self, found: dict[tuple[str, str], Effects], trained: dict[str, Any], out: Path) -> Path:
+    def _write(self, found: Found, trained: dict[str, Any], out: Path) -> Path:
         from analysis.plots.tracing import effects_figure
         from analysis.provenance import provenance
         from analysis.report.page import Page
@@ -164,7 +163,8 @@ class TraceabilityStudy:
         page = Page("Do predictions hang on the pairs that their traces name?", lead(found), out / "figures")
         page.section("Effects").figure("traceability", effects_figure(found, kinds, list(ACCOUNTS)), CAPTION)
         head = ["models", "account", "problems", "named", "matched", "ratio", "d", "named larger", "expected ~ seen"]
-        page.table(head, [_line(kind, account, one) for (kind, account), one in found.items()], "d: Cohen's, paired.")
+        note = f"d: Cohen's, paired. Nothing is said where a model has fewer than {FEWEST} problems with matched pairs."
+        page.table(head, [_line(kind, account, one) for (kind, account), one in found.items()], note)
         return page.write(out / "index.html")
 
 
@@ -178,14 +178,28 @@ def title(kind: str) -> str:
     return "three moons" if kind == "moons" else f"RegBench, {kind.replace('_', ' ')}"
 
 
-def lead(found: dict[tuple[str, str], Effects]) -> str:
+Found = dict[tuple[str, str], Effects | TooFew]
+"""What was measured, by kind of models and account."""
+
+
+def measured(tables: list[pd.DataFrame]) -> Effects | TooFew:
+    """Effects over the tables of a kind of models, one a model, where each has `FEWEST` problems with matched pairs."""
+    matched = [int((table["pairs"] > 0).sum()) for table in tables]
+    return effects(tables) if min(matched) >= FEWEST else TooFew(sum(matched), sum(map(len, tables)) - sum(matched))
+
+
+def lead(found: Found) -> str:
     """Say what was found, in the sentences that the page opens with."""
     account = "remove, named by expected effect"
-    kinds = dict.fromkeys(kind for kind, _ in found)
-    parts = [f"{found[kind, account].ratio} times as much on {title(kind)}" for kind in kinds]
+    ratios = {kind: one.ratio for (kind, name), one in found.items() if name == account and not isinstance(one, TooFew)}
+    if not ratios:
+        return (
+            "Too few problems have matched pairs to say whether predictions hang on the pairs that their traces name."
+        )
+    parts = [f"{ratio} times as much on {title(kind)}" for kind, ratio in ratios.items()]
     return (
-        "Next to removing matched pairs of the same heads, removing the pairs that a trace names changes the prediction "
-        f"{', '.join(parts)}."
+        "Next to removing matched pairs of the same heads, removing the pairs that a trace names changes the "
+        f"prediction {', '.join(parts)}."
     )
 
 
@@ -196,7 +210,10 @@ def _how(task: str, account: str) -> dict[str, Any]:
     return asdict(Traceability(**OPTIONS[task] | ACCOUNTS[account]))
 
 
-def _line(kind: str, account: str, one: Effects) -> list[Any]:
+def _line(kind: str, account: str, one: Effects | TooFew) -> list[Any]:
+    begin = [title(kind), account, f"{one.problems} of {one.problems + one.without}"]
+    if isinstance(one, TooFew):
+        return [*begin, "too few", "", "", "", "", ""]
     sides = [str(one.named["effect"]), str(one.matched["effect"])]
     rest = [str(part) for part in (one.ratio, one.standardised, one.larger, one.correlation)]
-    return [title(kind), account, f"{one.problems} of {one.problems + one.without}", *sides, *rest]
+    return [*begin, *sides, *rest]

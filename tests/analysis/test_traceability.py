@@ -16,9 +16,9 @@ from analysis.studies.moons_lone import parts
 from analysis.studies.regbench_units import RegBenchUnitsStudy
 from analysis.studies.regbench_units_jobs import job as units_job
 from analysis.studies.regbench_units_page import write_page
-from analysis.studies.traceability import TraceabilityStudy, lead
+from analysis.studies.traceability import FEWEST, TraceabilityStudy, lead, measured
 from analysis.studies.traceability_jobs import ACCOUNTS, tamper_job
-from analysis.trace_effects import effects
+from analysis.trace_effects import TooFew, effects
 from analysis.tracing import Traceability, absolute, measure_moons
 from mosaics.moons_model import MoonsModelConfig
 from mosaics.tasks.moons import MoonsTaskConfig
@@ -140,6 +140,24 @@ def test_the_page_of_traceability(tmp_path):
     assert f"{ratio} times as much on RegBench, rotary transformer, {ratio} times as much on three moons." in lead(
         found
     )
+
+
+def test_too_few_matched_pairs_are_said_to_be_so(tmp_path):
+    tables = [made_table(seed).assign(pairs=[2] * count + [0] * (20 - count)) for seed, count in ((0, 9), (1, FEWEST))]
+    enough = measured(tables)
+    assert (enough.problems, enough.without) == (14, 26)
+    few = measured([*tables, made_table(2).assign(pairs=[2] * (FEWEST - 1) + [0] * (21 - FEWEST))])
+    assert few == TooFew(18, 42)
+    by_kind = {(kind, account): few for kind in ("mosaic", "moons") for account in ACCOUNTS}
+    assert lead(by_kind).startswith("Too few problems have matched pairs")
+    by_kind["moons", "remove, named by expected effect"] = enough
+    assert lead(by_kind).endswith(f"changes the prediction {enough.ratio} times as much on three moons.")
+    page = TraceabilityStudy()._write(by_kind, {}, tmp_path).read_text()
+    assert "18 of 60" in page
+    assert "too few" in page
+    record = json.loads((tmp_path / "causal.json").read_text())
+    few_effects = record["regbench"]["mosaic"]["remove, named by expected effect"]["effects"]
+    assert few_effects == {"problems": 18, "without": 42}
 
 
 def kept(monkeypatch, results):
