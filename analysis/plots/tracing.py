@@ -181,7 +181,7 @@ def effects_figure(
                 ax.set(title=account, xticks=[])
             else:
                 effect_bars(ax, one, "effect", account)
-        row[0].set_ylabel(f"{name}: change of the prediction")
+        row[0].set_ylabel(f"{name}\nchange of the prediction")
     return page
 
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from analysis.bootstrap import Interval
 from analysis.engines import Job, run_jobs
 from analysis.report.table import runs_table
 from analysis.studies import STUDIES
@@ -191,7 +192,8 @@ def measured(tables: list[pd.DataFrame]) -> Effects | TooFew:
 def lead(found: Found) -> str:
     """Say what was found, in the sentences that the page opens with."""
     account = "remove, named by expected effect"
-    ratios = {kind: one.ratio for (kind, name), one in found.items() if name == account and not isinstance(one, TooFew)}
+    kinds = {kind: one for (kind, name), one in found.items() if name == account}
+    ratios = {kind: _short(one.ratio) for kind, one in kinds.items() if isinstance(one, Effects)}
     if not ratios:
         return (
             "Too few problems have matched pairs to say whether predictions hang on the pairs that their traces name."
@@ -214,6 +216,10 @@ def _line(kind: str, account: str, one: Effects | TooFew) -> list[Any]:
     begin = [title(kind), account, f"{one.problems} of {one.problems + one.without}"]
     if isinstance(one, TooFew):
         return [*begin, "too few", "", "", "", "", ""]
-    sides = [str(one.named["effect"]), str(one.matched["effect"])]
-    rest = [str(part) for part in (one.ratio, one.standardised, one.larger, one.correlation)]
-    return [*begin, *sides, *rest]
+    sides = (one.named["effect"], one.matched["effect"])
+    return [*begin, *map(_short, (*sides, one.ratio, one.standardised, one.larger, one.correlation))]
+
+
+def _short(interval: Interval) -> str:
+    """An interval to two digits."""
+    return f"{interval.estimate:.2g} [{interval.low:.2g}, {interval.high:.2g}]"

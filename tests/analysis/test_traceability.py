@@ -16,7 +16,7 @@ from analysis.studies.moons_lone import parts
 from analysis.studies.regbench_units import RegBenchUnitsStudy
 from analysis.studies.regbench_units_jobs import job as units_job
 from analysis.studies.regbench_units_page import write_page
-from analysis.studies.traceability import FEWEST, TraceabilityStudy, lead, measured
+from analysis.studies.traceability import FEWEST, TraceabilityStudy, _short, lead, measured
 from analysis.studies.traceability_jobs import ACCOUNTS, tamper_job
 from analysis.trace_effects import TooFew, effects
 from analysis.tracing import Traceability, absolute, measure_moons
@@ -136,7 +136,7 @@ def test_the_page_of_traceability(tmp_path):
     assert "20 of 20" in page.read_text()
     assert set(record["regbench"]) == {"mosaic", "rotary_transformer"}
     assert record["regbench"]["mosaic"]["silence, named by contribution"]["how"]["first"] == 20
-    ratio = found["moons", "remove, named by expected effect"].ratio
+    ratio = _short(found["moons", "remove, named by expected effect"].ratio)
     assert f"{ratio} times as much on RegBench, rotary transformer, {ratio} times as much on three moons." in lead(
         found
     )
@@ -151,7 +151,7 @@ def test_too_few_matched_pairs_are_said_to_be_so(tmp_path):
     by_kind = {(kind, account): few for kind in ("mosaic", "moons") for account in ACCOUNTS}
     assert lead(by_kind).startswith("Too few problems have matched pairs")
     by_kind["moons", "remove, named by expected effect"] = enough
-    assert lead(by_kind).endswith(f"changes the prediction {enough.ratio} times as much on three moons.")
+    assert lead(by_kind).endswith(f"changes the prediction {_short(enough.ratio)} times as much on three moons.")
     page = TraceabilityStudy()._write(by_kind, {}, tmp_path).read_text()
     assert "18 of 60" in page
     assert "too few" in page
