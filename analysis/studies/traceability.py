@@ -37,6 +37,17 @@ CAPTION = (
 )
 
 
+HEAD = ("models", "account", "problems", "named", "matched", "ratio", "Cohen's d", "named larger", "correlation")
+EFFECTS = (
+    "Problems with matched pairs of all; mean change of the prediction on either side, and their ratio. Nothing is said "
+    f"where a model has fewer than {FEWEST} such problems."
+)
+SIZES = (
+    "Cohen's d of the paired differences; share of problems whose named pairs change the prediction more than the "
+    "matched ones; correlation of the change that the trace expects with the one seen."
+)
+
+
 @STUDIES.register("traceability", "regbench", "moons")
 @dataclass(frozen=True)
 class TraceabilityStudy:
@@ -163,9 +174,9 @@ class TraceabilityStudy:
         folders.write_json(out / "causal.json", record)
         page = Page("Do predictions hang on the pairs that their traces name?", lead(found), out / "figures")
         page.section("Effects").figure("traceability", effects_figure(found, kinds, list(ACCOUNTS)), CAPTION)
-        head = ["models", "account", "problems", "named", "matched", "ratio", "d", "named larger", "expected ~ seen"]
-        note = f"d: Cohen's, paired. Nothing is said where a model has fewer than {FEWEST} problems with matched pairs."
-        page.table(head, [_line(kind, account, one) for (kind, account), one in found.items()], note)
+        lines = [_line(kind, account, one) for (kind, account), one in found.items()]
+        for part, note in ((slice(2, 6), EFFECTS), (slice(6, 9), SIZES)):
+            page.table([*HEAD[:2], *HEAD[part]], [[*line[:2], *line[part]] for line in lines], note)
         return page.write(out / "index.html")
 
 
