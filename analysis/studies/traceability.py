@@ -39,11 +39,11 @@ CAPTION = (
 
 HEAD = ("models", "account", "problems", "named", "matched", "ratio", "Cohen's d", "named larger", "correlation")
 EFFECTS = (
-    "Problems with matched pairs of all; mean change of the prediction on either side, and their ratio. Nothing is said "
-    f"where a model has fewer than {FEWEST} such problems."
+    "Problems with matched pairs of all; mean change of the prediction on either side. Nothing is said where a model has "
+    f"fewer than {FEWEST} such problems."
 )
 SIZES = (
-    "Cohen's d of the paired differences; share of problems whose named pairs change the prediction more than the "
+    "Ratio of the two; Cohen's d of the paired differences; share of problems whose named pairs change the prediction more than the "
     "matched ones; correlation of the change that the trace expects with the one seen."
 )
 
@@ -175,8 +175,8 @@ class TraceabilityStudy:
         page = Page("Do predictions hang on the pairs that their traces name?", lead(found), out / "figures")
         page.section("Effects").figure("traceability", effects_figure(found, kinds, list(ACCOUNTS)), CAPTION)
         lines = [_line(kind, account, one) for (kind, account), one in found.items()]
-        for part, note in ((slice(2, 6), EFFECTS), (slice(6, 9), SIZES)):
-            page.table([*HEAD[:2], *HEAD[part]], [[*line[:2], *line[part]] for line in lines], note)
+        page.table(HEAD[:5], [line[:5] for line in lines], EFFECTS)
+        page.table([*HEAD[:2], *HEAD[5:]], [[*line[:2], *line[5:]] for line in lines if line[5]], SIZES)
         return page.write(out / "index.html")
 
 
