@@ -39,12 +39,12 @@ CAPTION = (
 
 HEAD = ("models", "account", "problems", "named", "matched", "ratio", "Cohen's d", "named larger", "correlation")
 EFFECTS = (
-    "Problems with matched pairs of all; mean change of the prediction on either side. Nothing is said where a model has "
-    f"fewer than {FEWEST} such problems."
+    "Problems with matched pairs of all; mean change of the prediction on either side. Nothing is said where a model "
+    f"has fewer than {FEWEST} such problems."
 )
 SIZES = (
-    "Ratio of the two; Cohen's d of the paired differences; share of problems whose named pairs change the prediction more than the "
-    "matched ones; correlation of the change that the trace expects with the one seen."
+    "Ratio of the two; Cohen's d of the paired differences; share of problems whose named pairs change the prediction "
+    "more than the matched ones; correlation of the change that the trace expects with the one seen."
 )
 
 
@@ -169,8 +169,8 @@ class TraceabilityStudy:
         kinds = {kind: title(kind) for kind, _ in found}
         for kind in kinds:
             task = task_of(kind)
-            lines = {a: {"how": _how(task, a), "effects": asdict(found[kind, a])} for a in ACCOUNTS}
-            record[task] = lines if task == kind else record.get(task, {}) | {kind: lines}
+            accounts = {a: {"how": _how(task, a), "effects": asdict(found[kind, a])} for a in ACCOUNTS}
+            record[task] = accounts if task == kind else record.get(task, {}) | {kind: accounts}
         folders.write_json(out / "causal.json", record)
         page = Page("Do predictions hang on the pairs that their traces name?", lead(found), out / "figures")
         page.section("Effects").figure("traceability", effects_figure(found, kinds, list(ACCOUNTS)), CAPTION)
