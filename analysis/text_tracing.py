@@ -5,11 +5,11 @@
     beginnings(model, tokenizer, text)      one line a word that was read: what it adds along all paths
 
 A word is made token by token. Of each token's logit, less the mean logit of the `RIVALS` tokens that were the most
-probable, every part is known (`mosaics.trace`); `explain` keeps the pairs of contextual memories. A pair stored at step
-t has a key made of the tokens up to t and a value made of token t + 1 (and t): "the red -> ball" is the pair that was
-stored when `ball` was read behind `the red`. Key and value of an attention head's pair are made of token t and of what
-earlier layers have put into its place: "the red" is the pair of `red`. A pair's value may hold what earlier layers had
-found elsewhere; `beginnings` follows that back to the words that were read (`mosaics.origins`).
+probable, every part is known (`mosaics.trace`); `explain` keeps the pairs of contextual memories and of attention. A
+pair stored at step t has a key made of the tokens up to t and a value made of token t + 1 (and t): "the red -> ball" is
+the pair that was stored when `ball` was read behind `the red`. Key and value of an attention head's pair are made of
+token t and of what earlier layers have put into its place: "the red" is the pair of `red`. A pair's value may hold what
+earlier layers had found elsewhere; `beginnings` follows that back to the words that were read (`mosaics.origins`).
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def explain(model: Any, tokenizer: Tokenizer, written: Written, top: int = 3) ->
     """Return the `top` pairs that add the most to each token of the continuation.
 
     Columns: word (number, from 0), text (of the word), token, layer, memory ("short" or "long", in version 2), head,
-    where (module), step (t), key (the last words up to t), value (the token at t + 1, where values peek one step ahead;
-    at t in attention), weight, contribution (nats of logit), share (of what all pairs that raise the token add).
+    where (module), step (t), key (the last words up to t), value (the token at t + 1 that the value peeks at; empty
+    where values do not peek), weight, contribution (nats of logit), share (of what all pairs that raise the token add).
     """
     from mosaics.trace import exact
 
@@ -100,7 +100,7 @@ def explain(model: Any, tokenizer: Tokenizer, written: Written, top: int = 3) ->
                     "layer": int(pair["layer"]), "memory": pair["memory"], "head": int(pair["head"]),
                     "where": pair["where"], "step": step,
                     "key": key_words(tokenizer, written, step),
-                    "value": tokenizer.decode([written.tokens[step + peek]]),
+                    "value": tokenizer.decode([written.tokens[step + peek]]) if peek else "",
                     "weight": pair["weight"], "contribution": pair["contribution"],
                     "share": pair["contribution"] / raised if raised else np.nan,
                 })  # fmt: skip

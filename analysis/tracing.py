@@ -216,6 +216,7 @@ def _tampered(
     nothing = torch.zeros(_value_width(model), dtype=torch.float64)
     sides = dict(zip(SIDES, match(stored, how), strict=True))
     line: dict[str, Any] = {"pairs": len(sides["named"])}
+    line |= {f"{measure}_{side}": np.nan for side in SIDES for measure in MEASURES}
     for side, pairs in sides.items() if line["pairs"] else ():
         edits: list[Any] = [
             Remove(**place) if how.intervention == "remove" else Replace(**place, value=nothing)

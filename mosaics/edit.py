@@ -8,7 +8,8 @@
 
 A pair of a contextual memory, or of an attention head, is named by the step whose key is stored (`index`, as in
 `mosaics.trace`), in version 2 by its level too (`memory` = "short" or "long"); an entry of a persistent memory by its
-number and its bank. Keys and values are what `stored` and `entries` return: they carry their scales. Where no pair is
+number and its bank. Keys and values are what `stored` and `entries` return: they carry their scales, and those of
+rotary positions the place they were stored at, where an inserted one then seems to stand. Where no pair is
 left, the memory returns 0. Later layers see what the edited memory returned, so the effects of an edit are all that
 follow from it.
 
@@ -129,7 +130,7 @@ def change(model: nn.Module, inputs: Any, edits: Sequence[Edit], position: int =
 
 @torch.no_grad()
 def stored(model: nn.Module, inputs: Any, layer: int = 0, memory: str = "") -> tuple[Tensor, Tensor]:
-    """Keys and values of the contextual memories of a layer for one sequence, float64: (heads, T, w) each.
+    """Keys and values of a layer's contextual memories, or attention heads, for one sequence: (heads, T, w), float64.
 
     The last `peek` pairs are not known yet; their values are zero.
     """
@@ -176,7 +177,7 @@ def edited(model: nn.Module, edits: Sequence[Edit], *, since: int = 0) -> Iterat
 
 @contextmanager
 def hiding(model: nn.Module, hidden: Tensor, *, since: int = 0) -> Iterator[None]:
-    """Hide pairs from all contextual memories inside the block: of sequence b the pairs t where hidden (B, T) is true.
+    """Hide pairs from all contextual memories, or attention: of sequence b the pairs t where hidden (B, T) is true.
 
     What is hidden may differ from sequence to sequence, so a batch of copies of one text tells in one pass what each
     of its parts does. As in `edited`, steps before `since` see everything.

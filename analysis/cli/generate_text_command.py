@@ -117,7 +117,7 @@ def pairs_table(pairs: pd.DataFrame) -> Table:
     table.add_column("stored pair", min_width=20)
     for line, name, last in grouped(pairs):
         memory = ".".join(str(part) for part in (line["layer"] + 1, line["memory"], line["head"]) if part != "")
-        pair = shown(line["key"]) + (f" -> {shown(line['value'])}" if not line["where"].endswith(".attention") else "")
+        pair = shown(line["key"]) + (f" -> {shown(line['value'])}" if line["value"] else "")
         cells = [*amounts(line, name), memory, f"{line['weight']:.2f}", pair]
         table.add_row(*map(Text, cells), end_section=last)
     return table

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.plots.style import COLOURS, figure
-from analysis.trace_effects import Effects, TooFew
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
+    from analysis.trace_effects import Effects, TooFew
     from mosaics.origins import Origins
     from mosaics.trace import Against, Trace
 
@@ -165,16 +165,18 @@ def moons_figure(found: Trace, truth: np.ndarray, periods: Sequence[float], name
 
 
 def effects_figure(
-    found: Mapping[tuple[str, str], Effects | TooFew], tasks: Mapping[str, str], accounts: Sequence[str]
+    found: Mapping[tuple[str, str], Effects | TooFew], kinds: Mapping[str, str], accounts: Sequence[str]
 ) -> Figure:
-    """Draw the effects of each account, (kind of models, account) -> effects; a row a kind, by its title in `tasks`.
+    """Draw the effects of each account, (kind of models, account) -> effects; a row a kind, with its title.
 
     What has no effects, because too few problems have matched pairs, is said to be so.
     """
-    page, axes = figure(len(tasks), len(accounts), width=12.0, height=3.2 * len(tasks), sharey="row", squeeze=False)
-    for (task, name), row in zip(tasks.items(), axes, strict=True):
+    from analysis.trace_effects import TooFew
+
+    page, axes = figure(len(kinds), len(accounts), width=12.0, height=3.2 * len(kinds), sharey="row", squeeze=False)
+    for (kind, name), row in zip(kinds.items(), axes, strict=True):
         for account, ax in zip(accounts, row, strict=True):
-            one = found[task, account]
+            one = found[kind, account]
             if isinstance(one, TooFew):
                 words = f"too few matched pairs:\n{one.problems} problems"
                 ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes)

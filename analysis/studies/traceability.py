@@ -145,13 +145,11 @@ class TraceabilityStudy:
             kind, account, seed = of[job.id]
             table = pd.DataFrame(result)
             found = table[table["pairs"] > 0]
-            named, matched = (float(found[f"effect_{side}"].mean()) for side in SIDES)
-            scores = {
-                "named": named,
-                "matched": matched,
-                "ratio": named / matched if matched else None,
-                "problems": len(found),
-            }
+            scores: dict[str, Any] = dict.fromkeys(("named", "matched", "ratio"))
+            if len(found):
+                named, matched = (float(found[f"effect_{side}"].mean()) for side in SIDES)
+                scores = {"named": named, "matched": matched, "ratio": named / matched if matched else None}
+            scores["problems"] = len(found)
             return [{"model": f"{title(kind)}: {account}", "seed": seed} | scores]
 
         return runs_table(self, Path(out), self.jobs()[self._models() :], rows)
@@ -176,7 +174,9 @@ class TraceabilityStudy:
         page.section("Effects").figure("traceability", effects_figure(found, kinds, list(ACCOUNTS)), CAPTION)
         lines = [_line(kind, account, one) for (kind, account), one in found.items()]
         page.table(HEAD[:5], [line[:5] for line in lines], EFFECTS)
-        page.table([*HEAD[:2], *HEAD[5:]], [[*line[:2], *line[5:]] for line in lines if line[5]], SIZES)
+        sizes = [[*line[:2], *line[5:]] for line in lines if line[5]]
+        if sizes:
+            page.table([*HEAD[:2], *HEAD[5:]], sizes, SIZES)
         return page.write(out / "index.html")
 
 

@@ -3,7 +3,7 @@
     train_moons    our recipe for three moons; its run lies in the job's folder, in `run`
     tamper         one line a problem (`analysis.tracing`), for one model and one way of naming pairs
 
-RegBench mosaics are trained by `analysis.studies.laptop_training`.
+The models of RegBench are trained by `analysis.studies.laptop_training`.
 """
 
 from __future__ import annotations

@@ -106,15 +106,18 @@ def attend(
     *,
     query: Tensor,
     beta: float,
-    score: Literal["dot"] = "dot",
-    window: tuple[int, None] = (0, None),
+    score: Literal["dot"],
+    window: tuple[Literal[0], None],
     dropout: float = 0.0,
     segments: Tensor | None = None,
 ) -> Tensor:
-    """Retrieve (batch, heads, T, w) at every step from the pairs up to it, asked as `mosaics.memory.retrieve` is."""
+    """Retrieve (batch, heads, T, w) at every step from the pairs up to it.
+
+    Called as `mosaics.memory.retrieve` is, so that another lookup can answer; score and window are those of attention.
+    """
     seen = None
     if segments is not None:
-        seen = visible(key.shape[2], Options(near=window[0], segments=segments), key.device)
+        seen = visible(key.shape[2], Options(near=0, segments=segments), key.device)
     return functional.scaled_dot_product_attention(query, key, value, seen, dropout, is_causal=seen is None, scale=beta)
 
 

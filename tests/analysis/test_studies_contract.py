@@ -108,6 +108,10 @@ def test_the_table_of_traceability_by_hand(kept, tmp_path):
     table = study.table(tmp_path)
     assert len(table) == 2 * len(study.measurements())
     assert table["model"][0] == "RegBench, mosaic: silence, named by contribution"
+    kept(lambda job: {"pairs": [0, 0]} if "training" in job.config else {"metrics": {}})
+    nothing = study.table(tmp_path)
+    assert nothing["problems"].tolist() == [0] * len(table)
+    assert nothing[["named", "matched", "ratio"]].isna().all(axis=None)
     assert table[["seed", "named", "matched", "ratio", "problems"]].iloc[1].tolist() == pytest.approx(
         [1, 0.3, 0.075, 4.0, 2]
     )

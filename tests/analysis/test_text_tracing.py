@@ -11,6 +11,7 @@ from analysis.cli import run
 from analysis.cli.generate_text_command import pairs_table, shown
 from analysis.text_tracing import BEGINNINGS, COLUMNS, RIVALS, beginnings, explain, key_words, pairs_of, write
 from mosaics.catalogue import MODELS
+from mosaics.mosaic import MemoryMosaicConfig
 from mosaics.mosaic_v2 import MemoryMosaicV2Config
 from mosaics.origins import origins
 from mosaics.tasks.language import quick_recipe
@@ -104,6 +105,19 @@ def test_explanations_name_words(trained):
     assert key_words(data.tokenizer, text, 0) == "<|endoftext|>"
 
 
+@pytest.mark.parametrize("peek", [0, 2])
+def test_explanations_name_the_token_that_a_value_peeks_at(trained, peek):
+    _, data, _ = trained
+    config = MemoryMosaicConfig(vocabulary=data.tokenizer.vocabulary, n_layers=1, n_heads=1, width=8, peek=peek)
+    text = write(config.build(0), data.tokenizer, "Tom and Anna had fun. Tom had", 2, temperature=0.0)
+    table = explain(config.build(0), data.tokenizer, text, top=1000)
+    expected = [data.tokenizer.decode([text.tokens[step + 2]]) if peek else "" for step in table["step"]]
+    assert table["value"].tolist() == expected
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(pairs_table(table))
+    assert ("->" in console.export_text()) == (peek > 0)
+
+
 def test_beginnings_are_the_origins_by_word(trained):
     model, data, _ = trained
     text = write(model, data.tokenizer, "Tom and Anna had fun. Tom had", 4, temperature=0.0)
@@ -139,8 +153,8 @@ def test_attention_is_explained_by_the_tokens_that_it_looks_at(trained, tmp_path
     places = range(text.prompt, len(text.tokens))
     assert len(table) == sum(model.config.n_layers * model.config.n_heads * place for place in places)
     for line in table.itertuples():
-        assert line.value == data.tokenizer.decode([text.tokens[line.step]])
-        assert line.key.endswith(line.value)
+        assert line.value == ""
+        assert line.key.endswith(data.tokenizer.decode([text.tokens[line.step]]))
     words = beginnings(model, data.tokenizer, text, top=1)
     assert len(words) == 2
     asked = ["generate-text", str(folder / "transformer"), "--prompt", "Tom had a red", "--tokens", "1", "--trace"]
