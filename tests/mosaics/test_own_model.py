@@ -16,9 +16,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "own_model.md"
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
-    found = {"folder": tmp_path_factory.mktemp("saved") / "model", "__name__": "own_model"}
-    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
-        exec(compile(block, str(PAGE), "exec", dont_inherit=True), found)
+    found = {"__name__": "own_model"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("own_model"))  # the page saves its model where it runs
+        for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
+            exec(compile(block, str(PAGE), "exec", dont_inherit=True), found)
     return found
 
 
