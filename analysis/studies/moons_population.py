@@ -56,15 +56,18 @@ def run(config: Mapping[str, Any], folder: Path, report: Report) -> dict[str, An
     world = from_dict(ThreeMoons, config["world"], "world")
     task_config = MoonsTaskConfig(world=world, **config["task"])
     seeds = tuple(config["seeds"])
-    model, task = from_dict(MoonsModelConfig, config["model"], "model").build(seeds), task_config.build(seeds)
+    model_config = from_dict(MoonsModelConfig, config["model"], "model")
+    model, task = model_config.build(seeds), task_config.build(seeds)
     model.prepare(task.batch(0)["observation"])
     mixing = np.stack([world.mixing_matrix(seed) for seed in seeds])
     progress = {"step": 0}
 
     def observe(step: int, now: Any) -> dict[str, float | list[float]]:
-        report((step - progress["step"]) * len(seeds), f"alignment {np.mean(align(now, mixing).score):.2f}")
+        alignment = np.atleast_1d(align(now, mixing).score)
+        heads = "1 head" if model_config.n_heads == 1 else f"{model_config.n_heads} heads"
+        report((step - progress["step"]) * len(seeds), f"alignment {alignment.mean():.2f} ({heads})")
         progress["step"] = step
-        return {"alignment": np.atleast_1d(align(now, mixing).score).tolist()}
+        return {"alignment": alignment.tolist()}
 
     training = from_dict(TrainConfig, config["train"], "train")
     result = train(model, task, training, folder / "run", progress=False, observe=observe)
